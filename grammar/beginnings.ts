@@ -1,0 +1,174 @@
+/**
+ * Where lines begin: statements, members, settings, changes and items, told by a few tokens of look-ahead.
+ *
+ * Takes tokens and a position; answers questions. Line ends mean nothing to the grammar, and contextual keywords are
+ * names almost everywhere; these rules decide which of the two a word is, and where reading goes on after an error.
+ * Line ends serve as a hint there, never as a rule a correct file could trip over.
+ */
+
+import type { IToken, TokenType } from "chevrotain"
+import { SECTION_ROLES } from "./ast.js"
+import * as t from "./tokens.js"
+
+/** What the innermost open bracket holds; `none` is everything that has no lines: lists, arguments, records. */
+export type Context = "file" | "model" | "body" | "train" | "ablation" | "none"
+
+const STATEMENT_WORDS = new Set<TokenType>([t.Let, t.Return, t.Check, t.Param, t.State, t.Output, t.Loss])
+const MEMBER_WORDS = new Set<TokenType>([...STATEMENT_WORDS, t.Input, t.Target, t.Frozen, t.Train])
+const CHANGE_WORDS = new Set<TokenType>([t.Without, t.Freeze, t.Unfreeze, t.Set, t.Vary])
+const ITEM_WORDS = new Set<TokenType>([t.Import, t.Block, t.Fn, t.Model, t.Ablation])
+const ROLES: ReadonlySet<string> = new Set(SECTION_ROLES)
+const CLOSERS = new Set<TokenType>(t.BRACKET_PAIRS.map(([, close]) => close))
+
+export class Beginnings {
+  constructor(private readonly tokens: readonly IToken[]) {}
+
+  type(index: number): TokenType | undefined {
+    return this.tokens[index]?.tokenType
+  }
+
+  firstOnLine(index: number): boolean {
+    const previous = this.tokens[index - 1]
+    return previous === undefined || previous.endLine !== this.tokens[index]?.startLine
+  }
+
+  /** Does a line of the kind that `context` holds begin here? */
+  beginsLine(index: number, context: Context): boolean {
+    const type = this.type(index)
+    if (type === undefined) return false
+    const couldBegin = this.firstOnLine(index) || this.endsValue(index - 1)
+    switch (context) {
+      case "none":
+        return false
+      case "file":
+        return this.beginsItem(index) || (ITEM_WORDS.has(type) && this.fresh(index))
+      case "train":
+        return isName(type) && isEqual(this.type(index + 1))
+      case "ablation":
+        return CHANGE_WORDS.has(type) && isName(this.type(index + 1)) && couldBegin
+      case "model":
+        if (MEMBER_WORDS.has(type) && this.fresh(index)) return true
+        return this.beginsStatement(index) || this.beginsMember(index)
+      case "body":
+        return this.beginsStatement(index) || (STATEMENT_WORDS.has(type) && this.fresh(index))
+    }
+  }
+
+  /** A word at the beginning of a text line, after something a statement may end with. */
+  private fresh(index: number): boolean {
+    return this.firstOnLine(index) && this.endsValue(index - 1)
+  }
+
+  beginsStatement(index: number): boolean {
+    const type = this.type(index)
+    const next = this.type(index + 1)
+    const after = this.type(index + 2)
+    if (type === t.Let || type === t.Return || type === t.Check) {
+      // `f(let = 1)`, `{ let: 1 }` and `x.let` are names.
+      return !isEqual(next) && next !== t.Colon && this.type(index - 1) !== t.Dot
+    }
+    if (type === t.Output || type === t.Loss) return isName(next) && isEqual(after)
+    return (type === t.Param || type === t.State) && isName(next) && after === t.Colon
+  }
+
+  /** An input, a target, `train` or a section: what a model holds and no body does. */
+  beginsMember(index: number): boolean {
+    const type = this.type(index)
+    if (type === t.Train) return this.type(index + 1) === t.LeftCurly
+    if (type === t.Input || type === t.Target) {
+      return isName(this.type(index + 1)) && this.type(index + 2) === t.Colon
+    }
+    return this.beginsSection(index)
+  }
+
+  /** `[frozen] NAME [NAME] {`, where a line may begin. */
+  beginsSection(index: number): boolean {
+    if (!this.firstOnLine(index) && !this.endsValue(index - 1) && this.type(index - 1) !== t.LeftCurly) return false
+    const header = this.sectionHeader(index)
+    return header !== undefined && this.type(index + header) === t.LeftCurly
+  }
+
+  /** How many tokens a section's header has before its brace; nothing where no header can be. */
+  private sectionHeader(index: number): number | undefined {
+    let length = 0
+    if (this.type(index) === t.Frozen && isName(this.type(index + 1))) length++
+    const role = this.type(index + length)
+    if (!isName(role) || (role !== undefined && ITEM_WORDS.has(role))) return undefined
+    length++
+    return isName(this.type(index + length)) && this.type(index + length - 1) !== t.Train ? length + 1 : length
+  }
+
+  beginsItem(index: number): boolean {
+    const type = this.type(index)
+    const next = this.type(index + 1)
+    const after = this.type(index + 2)
+    if (type === t.Import) return next === t.LeftCurly
+    if (!isName(next) || !(this.firstOnLine(index) || this.endsValue(index - 1))) return false
+    if (type === t.Fn) return after === t.LeftParen
+    if (type === t.Ablation) return after === t.Of
+    return (type === t.Block || type === t.Model) && (after === t.LeftParen || after === t.LeftCurly)
+  }
+
+  /** A line that can stand in `context` only, so that brackets of other kinds around it were left open. */
+  beginsForSure(index: number, context: Context): boolean {
+    switch (context) {
+      case "file":
+        return this.beginsItem(index)
+      case "body":
+        return this.beginsStatement(index) && (this.firstOnLine(index) || this.endsReserved(index))
+      case "model": {
+        const word = this.tokens[index]?.image ?? ""
+        if (!this.firstOnLine(index)) return false
+        if (ROLES.has(word) || this.type(index) === t.Frozen) return this.beginsSection(index)
+        return this.type(index) !== undefined && !isPlain(this.type(index)) && this.beginsMember(index)
+      }
+      case "ablation":
+        return this.firstOnLine(index) && this.beginsLine(index, "ablation")
+      case "train":
+      case "none":
+        return false
+    }
+  }
+
+  private endsReserved(index: number): boolean {
+    const type = this.type(index)
+    return type === t.Let || type === t.Return || type === t.Check
+  }
+
+  /** `encoder vision` and then statements: the position at which the `{` was left out. */
+  missingBraceOfSection(index: number): number | undefined {
+    const word = this.tokens[this.type(index) === t.Frozen ? index + 1 : index]?.image ?? ""
+    if (!ROLES.has(word) || !this.firstOnLine(index)) return undefined
+    for (let at = index + 1; at <= index + 3 && isName(this.type(at - 1)); at++) {
+      if (this.firstOnLine(at) && this.beginsStatement(at)) return at
+    }
+    return undefined
+  }
+
+  /** Can a statement end with the token at `index`? */
+  endsValue(index: number): boolean {
+    const type = this.type(index)
+    if (type === undefined) return false
+    if (isName(type) || CLOSERS.has(type)) return true
+    if (type === t.True || type === t.False || type === t.None) return true
+    return type === t.NumberLiteral || isA(type, t.StringLiteral)
+  }
+}
+
+/** Identifier or contextual keyword. */
+export function isName(type: TokenType | undefined): boolean {
+  return type !== undefined && isA(type, t.Name)
+}
+
+/** Is the type the category itself or one of its members? */
+export function isA(type: TokenType, category: TokenType): boolean {
+  return type === category || (type.CATEGORIES?.includes(category) ?? false)
+}
+
+function isPlain(type: TokenType | undefined): boolean {
+  return type === t.Identifier
+}
+
+function isEqual(type: TokenType | undefined): boolean {
+  return type === t.Equal || type === t.ColonEqual
+}

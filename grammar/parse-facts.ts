@@ -1,0 +1,234 @@
+/**
+ * What the parser stumbled over, as facts.
+ *
+ * Takes the parser's problems (a token and what the grammar would have taken in its place); gives facts in the user's
+ * terms. The grammar knows token types and rules; what a person did is mostly told by two tokens and the rule.
+ */
+
+import { EOF, type IToken, type TokenType } from "chevrotain"
+import type { Place, SyntaxFact } from "../src/compiler/diagnostics/facts-syntax.js"
+import { didYouMean } from "../src/compiler/diagnostics/suggest.js"
+import { SECTION_ROLES, type Span } from "./ast.js"
+import { Beginnings, isA, isName } from "./beginnings.js"
+import { tokenSpan } from "./lex.js"
+import type { FailedLine, Problem, StrayToken } from "./recovery.js"
+import { noteOf } from "./structure.js"
+import * as t from "./tokens.js"
+
+const ITEMS = ["import", "block", "fn", "model", "ablation"]
+const STATEMENTS = ["let", "param", "state", "output", "loss", "return", "check"]
+const MEMBERS = ["input", "target", "let", "output", "loss", "train"]
+const CHANGES = ["without", "set", "vary", "freeze", "unfreeze"]
+
+const PLACE_OF_RULE: Readonly<Record<string, Place>> = {
+  file: "file",
+  model: "model",
+  train: "train",
+  ablation: "ablation",
+}
+
+const KNOWN: Record<Place, readonly string[]> = {
+  file: ITEMS,
+  model: [...MEMBERS, ...SECTION_ROLES],
+  body: STATEMENTS,
+  train: ["optimizer", "schedule", "batch", "epochs"],
+  ablation: CHANGES,
+}
+
+/** Where lines that begin with a word belong, for those that stand in the wrong place. */
+const BELONGS: readonly (readonly [readonly string[], string])[] = [
+  [ITEMS, "the top of a file"],
+  [["input", "target", "train", "frozen", ...SECTION_ROLES], "a model"],
+  [STATEMENTS, "a block, a function, or a model and its sections"],
+  [CHANGES, "an ablation"],
+]
+
+const ELEMENTS = new Set(["f32", "f16", "bf16", "i32", "i64", "tokens"])
+
+/** The fact that a problem is; nothing when it follows from something reported already. */
+export function problemFact(
+  path: string,
+  end: number,
+  tokens: readonly IToken[],
+  problem: Problem,
+): SyntaxFact | undefined {
+  return new Explainer(path, end, tokens).explain(problem)
+}
+
+class Explainer {
+  constructor(
+    private readonly path: string,
+    private readonly end: number,
+    private readonly tokens: readonly IToken[],
+  ) {}
+
+  explain(problem: Problem): SyntaxFact | undefined {
+    const { token } = problem
+    // A bracket made up by `structure` has been reported.
+    if (token.tokenType !== EOF && noteOf(token).virtual) return undefined
+    return problem.kind === "stray" ? this.stray(problem) : this.failed(problem)
+  }
+
+  // ----------------------------------------------------------------------------------- a token where a line should begin
+
+  private stray({ token, previous, rule }: StrayToken): SyntaxFact {
+    const place = PLACE_OF_RULE[rule] ?? "body"
+    const word = token.image
+    const span = this.span(token)
+    const next = this.tokenAt(token, 1)
+    const note = noteOf(token)
+    const opens = note.firstOnLine || previous.tokenType === t.LeftCurly || note.index === 0
+    if (!isWord(token)) return this.unexpected(token, this.afterLine(previous, place))
+
+    if (place === "train") {
+      if (next?.tokenType === t.Colon) return { kind: "colon-for-equals", span: this.span(next), name: word }
+      return this.unexpected(next ?? token, ["`=`"])
+    }
+    if ((place === "model" || place === "body") && isEqual(next?.tokenType) && isName(token.tokenType)) {
+      return { kind: "missing-let", span, name: word }
+    }
+    const known = KNOWN[place]
+    const belongs = BELONGS.find(([words]) => words.includes(word))?.[1]
+    if (belongs !== undefined && !known.includes(word) && (opens || this.beginsSomewhere(token))) {
+      return { kind: "misplaced-line", span, word, place, belongs }
+    }
+    // `let a = b c`: the word continues a line that was complete, rather than beginning one.
+    const suggestion = didYouMean(word, known)
+    if (!opens && suggestion === undefined) return this.unexpected(token, this.afterLine(previous, place))
+    return { kind: "unknown-word", span, word, place, known, suggestion }
+  }
+
+  private afterLine(previous: IToken, place: Place): readonly string[] {
+    const line = { file: "a definition", model: "the next line", body: "the next line", train: "the next setting" }
+    const next = place === "ablation" ? "the next change" : line[place]
+    return previous.tokenType === t.LeftCurly || place === "file" ? [next] : ["an operator", next]
+  }
+
+  private beginsSomewhere(token: IToken): boolean {
+    const look = new Beginnings(this.tokens)
+    const { index } = noteOf(token)
+    return look.beginsItem(index) || look.beginsMember(index) || look.beginsStatement(index)
+  }
+
+  // -------------------------------------------------------------------------------------------------- a rule that failed
+
+  private failed(problem: FailedLine): SyntaxFact {
+    const { token, rule, begin } = problem
+    const type = token.tokenType
+    const previous = this.tokenAt(token, -1)
+    const expectsName = problem.expected.includes("a name")
+
+    if (expectsName && isA(type, t.Reserved) && rule !== "primary") {
+      return { kind: "keyword-as-name", span: this.span(token), word: token.image }
+    }
+    if (problem.expected.includes("`:`") && isEqual(type) && previous !== undefined && isWord(previous)) {
+      return { kind: "equals-for-colon", span: this.span(token), name: previous.image }
+    }
+    const typeInValue = this.typeAfterEquals(problem)
+    if (typeInValue !== undefined) return typeInValue
+    const callee = this.openerOf(token)
+    const inCall = (rule === "postfix" || rule === "arguments") && callee?.tokenType === t.LeftParen
+    if (inCall && type === t.Colon && previous !== undefined && isWord(previous)) {
+      return { kind: "colon-for-equals", span: this.span(token), name: previous.image }
+    }
+    const expected = this.expected(problem)
+    const sameLine = begin === token || begin.startLine === token.startLine
+    const label = { span: this.span(begin), text: `while reading this \`${begin.image}\`` }
+    return {
+      kind: "unexpected-token",
+      span: this.span(token),
+      found: found(token),
+      expected,
+      within: sameLine || noteOf(begin).virtual ? undefined : label,
+      hint: this.hint(problem),
+    }
+  }
+
+  /** `x = f32[N, C]` in a parameter list: a type where a value goes. */
+  private typeAfterEquals({ token, begin, rule }: FailedLine): SyntaxFact | undefined {
+    if (rule !== "postfix" || token.tokenType !== t.Comma) return undefined
+    const equal = this.tokenAt(begin, 1)
+    const element = this.tokenAt(begin, 2)
+    if (equal === undefined || element === undefined || !isEqual(equal.tokenType)) return undefined
+    if (!ELEMENTS.has(element.image) || this.tokenAt(begin, 3)?.tokenType !== t.LeftSquare) return undefined
+    return { kind: "equals-for-colon", span: this.span(equal), name: begin.image }
+  }
+
+  /** What the grammar would have taken, in the words of a reader. */
+  private expected({ expected, rule }: FailedLine): readonly string[] {
+    const many = expected.length > 1
+    if (many && (rule === "primary" || rule === "list_item" || rule === "expression")) return ["an expression"]
+    if (rule === "type" && expected.includes("a name")) return ["a type"]
+    if (rule === "member") return ["an input, a section, a statement or `train`"]
+    if (rule === "list" && expected.includes("`for`")) return ["`,`", "`]`"]
+    if (rule === "dim") return ["a dimension"]
+    const closer = expected.find((word) => word === "`)`" || word === "`]`" || word === "`}`")
+    const inList = ["parameters", "postfix", "list", "record", "type", "pattern", "import"].includes(rule)
+    if (closer !== undefined && inList && expected.length === 1)
+      return rule === "postfix" && closer === "`]`" ? expected : ["`,`", closer]
+    return expected
+  }
+
+  private hint({ token, begin, rule, expected }: FailedLine): string | undefined {
+    const type = token.tokenType
+    if (rule === "let" && type === t.Colon) return "a `let` has no type: shapes are inferred; remove `: ...`"
+    if (rule === "let" && type === t.Comma) return "to take several results apart write `let { a, b } = ...`"
+    if (rule === "pattern" && type === t.LeftParen) return "to take several results apart write `let { a, b } = ...`"
+    if (rule === "primary" && type === t.Equal && this.tokenAt(token, -1)?.tokenType === t.Equal) {
+      return "write `==` to compare"
+    }
+    if (isEqual(type) && (rule === "expression" || rule === "check")) return "write `==` to compare"
+    if (rule === "expression" && expected.includes("`else`")) return "an `if` gives a value either way: add `else ...`"
+    if (rule === "primary" && type === t.Dot && this.tokenAt(token, 1)?.tokenType === t.NumberLiteral) {
+      return `write \`0.${this.tokenAt(token, 1)?.image ?? ""}\``
+    }
+    if (begin.tokenType === t.Ablation && rule === "ablation" && expected.includes("`of`")) {
+      return "write `ablation NAME of MODEL { ... }`"
+    }
+    return undefined
+  }
+
+  // --------------------------------------------------------------------------------------------------------- helpers
+
+  private unexpected(token: IToken, expected: readonly string[]): SyntaxFact {
+    const span = this.span(token)
+    return { kind: "unexpected-token", span, found: found(token), expected, within: undefined, hint: undefined }
+  }
+
+  /** The token some steps away; the end of the file has only neighbours before it. */
+  private tokenAt(token: IToken, distance: number): IToken | undefined {
+    const index = token.tokenType === EOF ? this.tokens.length : noteOf(token).index
+    return this.tokens[index + distance]
+  }
+
+  /** The bracket a token stands in. */
+  private openerOf(token: IToken): IToken | undefined {
+    const { depth, index } = noteOf(token)
+    for (let at = index - 1; at >= 0; at--) {
+      const before = this.tokens[at]
+      if (before !== undefined && noteOf(before).depth < depth) return before
+    }
+    return undefined
+  }
+
+  private span(token: IToken): Span {
+    if (token.tokenType === EOF) return { file: this.path, start: this.end, end: this.end }
+    return tokenSpan(this.path, token)
+  }
+}
+
+function found(token: IToken): string {
+  if (token.tokenType === EOF) return "the end of the file"
+  if (isA(token.tokenType, t.StringLiteral)) return "a string"
+  if (token.tokenType === t.NumberLiteral) return `the number \`${token.image}\``
+  if (isA(token.tokenType, t.Reserved)) return `the keyword \`${token.image}\``
+  return `\`${token.image}\``
+}
+
+function isWord(token: IToken): boolean {
+  return isA(token.tokenType, t.Word)
+}
+
+function isEqual(type: TokenType | undefined): boolean {
+  return type === t.Equal || type === t.ColonEqual
+}

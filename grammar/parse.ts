@@ -1,0 +1,92 @@
+/**
+ * Text to AST: the one entrance to the grammar.
+ *
+ * Takes a path (for spans; nothing is read) and a text; gives the AST of all that could be read, the comments, and a
+ * diagnostic for each thing that could not. It never throws, whatever the text, and takes time in proportion to it.
+ */
+
+import type { IToken } from "chevrotain"
+import { type Diagnostic, hasErrors } from "../src/compiler/diagnostics/diagnostic.js"
+import { describe } from "../src/compiler/diagnostics/facts.js"
+import type { SyntaxFact } from "../src/compiler/diagnostics/facts-syntax.js"
+import type { SourceFile, Span } from "./ast.js"
+import { attachDocs, buildAst } from "./build-ast.js"
+import { checkFile } from "./checks.js"
+import { type Comment, lex, type Lexed } from "./lex.js"
+import { problemFact } from "./parse-facts.js"
+import { MdlParser } from "./parser.js"
+import { MAX_PROBLEMS } from "./recovery.js"
+import { structure } from "./structure.js"
+
+export type { Comment } from "./lex.js"
+
+export interface Parsed {
+  readonly file: SourceFile
+  readonly comments: Comment[]
+  readonly diagnostics: Diagnostic[]
+}
+
+/** Longer texts are refused unread: no description of a model is as long. */
+export const MAX_LENGTH = 2_000_000
+
+let parser: MdlParser | undefined
+
+/** Parse a file. */
+export function parse(path: string, text: string): Parsed {
+  const empty: SourceFile = { kind: "file", path, items: [], span: { file: path, start: 0, end: text.length } }
+  if (text.length > MAX_LENGTH) {
+    const span = { file: path, start: 0, end: 0 }
+    const fact: SyntaxFact = { kind: "file-too-large", span, size: text.length, limit: MAX_LENGTH }
+    return { file: empty, comments: [], diagnostics: [describe(fact)] }
+  }
+  const lexed = lex(path, text)
+  const structured = structure(path, lexed.tokens)
+  const facts = [...lexed.facts, ...structured.facts]
+  let file = empty
+  if (!structured.tooDeep) {
+    const built = read(path, text, structured.tokens, lexed)
+    file = built.file
+    facts.push(...built.facts, ...checkFile(file))
+  }
+  return { file, comments: lexed.comments, diagnostics: limited(path, facts) }
+}
+
+function read(path: string, text: string, tokens: IToken[], lexed: Lexed): { file: SourceFile; facts: SyntaxFact[] } {
+  // The parser's tables are built once; it keeps nothing of a file.
+  parser ??= new MdlParser({ skipValidations: true })
+  parser.restart([...tokens])
+  const root = parser.file()
+  const problems = parser.problems.flatMap((problem) => {
+    // A line with foreign characters in it does not read well, and has been reported for them.
+    if (lexed.brokenLines.has(problem.token.startLine ?? 0)) return []
+    return problemFact(path, text.length, tokens, problem) ?? []
+  })
+  const built = buildAst(path, text.length, root, attachDocs(tokens, lexed.comments))
+  return { file: built.file, facts: [...problems, ...built.facts] }
+}
+
+/** In the order of the text, without those that repeat a place, and not more than can be read. */
+function limited(path: string, facts: readonly SyntaxFact[]): Diagnostic[] {
+  const sorted = [...facts].sort((a, b) => placeOf(a).start - placeOf(b).start)
+  const seen = new Set<number>()
+  const distinct = sorted.filter((fact) => {
+    const { start } = placeOf(fact)
+    return !seen.has(start) && seen.add(start)
+  })
+  const shown = distinct.slice(0, MAX_PROBLEMS)
+  const next = distinct[MAX_PROBLEMS]
+  if (next !== undefined) {
+    const { start } = placeOf(next)
+    shown.push({ kind: "too-many-errors", span: { file: path, start, end: start }, limit: MAX_PROBLEMS })
+  }
+  return shown.map(describe)
+}
+
+function placeOf(fact: SyntaxFact): Span {
+  return fact.kind === "unclosed-bracket" ? fact.noticed : fact.span
+}
+
+/** True when the text could be read without an error. */
+export function isValid(parsed: Parsed): boolean {
+  return !hasErrors(parsed.diagnostics)
+}

@@ -1,0 +1,52 @@
+/**
+ * From text to graph: the front half of the compiler in one call.
+ *
+ * Takes the path of a file, a selector (`#name`) and a source of texts; gives the elaborated model, and all diagnostics
+ * of all stages. Pure: nothing is read or written but through the host.
+ */
+
+import { type Diagnostic, hasErrors } from "./diagnostics/diagnostic.js"
+import { selectVariant, type Variant } from "./elaborate/ablations.js"
+import { elaborateModel, type ElaboratedModel, type ElaborationOptions } from "./elaborate/model.js"
+import { checkNames } from "./resolve/check-names.js"
+import { loadModules, type ModuleGraph, type SourceHost } from "./resolve/modules.js"
+
+export interface CompileOptions extends ElaborationOptions {
+  /** what stands behind `#`: a model, an ablation, or several joined by `+`; the only model when absent */
+  readonly selector?: string | undefined
+}
+
+export interface CompileResult {
+  /** there when nothing is wrong */
+  readonly output: ElaboratedModel | undefined
+  readonly diagnostics: readonly Diagnostic[]
+  /** the texts that were read, for rendering diagnostics and hashing the source */
+  readonly sources: ReadonlyMap<string, string>
+  readonly modules: ModuleGraph | undefined
+  readonly variant: Variant | undefined
+}
+
+/** Parses, resolves, selects and elaborates. */
+export function compile(path: string, host: SourceHost, options: CompileOptions = {}): CompileResult {
+  const loaded = loadModules(path, host)
+  const modules = loaded.output
+  const sources = new Map([...(modules?.modules.values() ?? [])].map((m) => [m.path, m.text] as const))
+  const diagnostics: Diagnostic[] = [...loaded.diagnostics]
+  const result = (output: ElaboratedModel | undefined, variant?: Variant): CompileResult => ({
+    output: hasErrors(diagnostics) ? undefined : output,
+    diagnostics,
+    sources,
+    modules,
+    variant,
+  })
+  if (!modules) return result(undefined)
+  for (const module of modules.modules.values()) diagnostics.push(...checkNames(module, modules))
+  // A text that does not parse has holes, and elaborating around holes tells the user nothing new.
+  if (loaded.diagnostics.some((d) => d.severity === "error")) return result(undefined)
+  const selected = selectVariant(modules.root, options.selector)
+  diagnostics.push(...selected.diagnostics)
+  if (!selected.output) return result(undefined)
+  const elaborated = elaborateModel(modules, selected.output, options)
+  diagnostics.push(...elaborated.diagnostics)
+  return result(elaborated.output, selected.output)
+}

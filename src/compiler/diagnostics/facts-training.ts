@@ -1,0 +1,205 @@
+/**
+ * Facts about models, ablations, training and settings (MDL4xxx), and the words for them.
+ *
+ * Which model is meant is 40xx, ablations 41xx, settings 42xx, losses and training 43xx.
+ */
+
+import type { Span } from "../../../grammar/ast.js"
+import { also, at, type FactTable, listed, quoted } from "./fact-table.js"
+
+export type TrainingFact =
+  | {
+      readonly kind: "no-such-model"
+      readonly span: Span
+      readonly name: string
+      readonly known: readonly string[]
+      readonly suggestion: string | undefined
+    }
+  | { readonly kind: "no-model-in-file"; readonly span: Span }
+  | { readonly kind: "several-models"; readonly span: Span; readonly names: readonly string[] }
+  | {
+      readonly kind: "unknown-base"
+      readonly span: Span
+      readonly name: string
+      readonly suggestion: string | undefined
+    }
+  | { readonly kind: "ablation-cycle"; readonly span: Span; readonly path: readonly string[] }
+  | {
+      readonly kind: "unknown-section-name"
+      readonly span: Span
+      readonly name: string
+      readonly model: string
+      readonly known: readonly string[]
+      readonly suggestion: string | undefined
+    }
+  | {
+      readonly kind: "unknown-model-parameter"
+      readonly span: Span
+      readonly name: string
+      readonly model: string
+      readonly known: readonly string[]
+      readonly suggestion: string | undefined
+    }
+  | {
+      readonly kind: "removed-name-used"
+      readonly span: Span
+      readonly name: string
+      readonly section: string
+      readonly removed: Span
+    }
+  | { readonly kind: "vary-not-chosen"; readonly span: Span; readonly name: string; readonly count: number }
+  | {
+      readonly kind: "unknown-setting"
+      readonly span: Span
+      readonly name: string
+      readonly known: readonly string[]
+      readonly suggestion: string | undefined
+    }
+  | { readonly kind: "bad-setting"; readonly span: Span; readonly name: string; readonly message: string }
+  | { readonly kind: "loss-not-scalar"; readonly span: Span; readonly name: string; readonly type: string }
+  | { readonly kind: "duplicate-section"; readonly span: Span; readonly name: string; readonly first: Span }
+  | { readonly kind: "nothing-to-train"; readonly span: Span; readonly model: string }
+  | { readonly kind: "no-outputs"; readonly span: Span; readonly model: string }
+
+export const TRAINING_FACTS = {
+  "no-such-model": {
+    code: "MDL4001",
+    severity: "error",
+    describe: ({ span, name, known, suggestion }) => ({
+      title: "Unknown model",
+      labels: [at(span, `no model or ablation here is called ${quoted(name)}`)],
+      notes: known.length > 0 ? [`there is ${listed(known.map(quoted), "and")}`] : [],
+      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+    }),
+  },
+  "no-model-in-file": {
+    code: "MDL4002",
+    severity: "error",
+    describe: ({ span }) => ({
+      title: "There is no model in this file",
+      labels: [at(span, "only blocks and functions are defined here")],
+      hint: "add `model Name { ... }`, or name another file",
+    }),
+  },
+  "several-models": {
+    code: "MDL4003",
+    severity: "error",
+    describe: ({ span, names }) => ({
+      title: "Which model?",
+      labels: [at(span, `this file has several models: ${listed(names.map(quoted), "and")}`)],
+      hint: `say which: file.mdl#${names[0]}`,
+    }),
+  },
+  "unknown-base": {
+    code: "MDL4101",
+    severity: "error",
+    describe: ({ span, name, suggestion }) => ({
+      title: "Unknown base of an ablation",
+      labels: [at(span, `no model or ablation is called ${quoted(name)}`)],
+      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+    }),
+  },
+  "ablation-cycle": {
+    code: "MDL4102",
+    severity: "error",
+    describe: ({ span, path }) => ({
+      title: "Ablations are based on each other in a circle",
+      labels: [at(span, "this base leads back here")],
+      notes: [path.join(" of ")],
+    }),
+  },
+  "unknown-section-name": {
+    code: "MDL4103",
+    severity: "error",
+    describe: ({ span, name, model, known, suggestion }) => ({
+      title: "Unknown section",
+      labels: [at(span, `${quoted(model)} has no section ${quoted(name)}`)],
+      notes: [known.length > 0 ? `its sections are ${listed(known.map(quoted), "and")}` : "it has no sections"],
+      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+    }),
+  },
+  "unknown-model-parameter": {
+    code: "MDL4104",
+    severity: "error",
+    describe: ({ span, name, model, known, suggestion }) => ({
+      title: "Nothing to set by that name",
+      labels: [at(span, `${quoted(model)} has no parameter ${quoted(name)}`)],
+      notes: [`it has ${listed(known.map(quoted), "and")}`],
+      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+    }),
+  },
+  "removed-name-used": {
+    code: "MDL4105",
+    severity: "error",
+    describe: ({ span, name, section, removed }) => ({
+      title: "Use of something that was removed",
+      labels: [
+        at(span, `${quoted(name)} is made in section ${quoted(section)}`),
+        also(removed, `which is left out here`),
+      ],
+      hint: "leave out the section that uses it too, or make the use depend on a parameter with `if`",
+    }),
+  },
+  "vary-not-chosen": {
+    code: "MDL4106",
+    severity: "note",
+    describe: ({ span, name, count }) => ({
+      title: "Several values to try",
+      labels: [at(span, `${quoted(name)} takes ${count} values, one in each run of \`mdl ablate\``)],
+    }),
+  },
+  "unknown-setting": {
+    code: "MDL4201",
+    severity: "error",
+    describe: ({ span, name, known, suggestion }) => ({
+      title: "Unknown setting",
+      labels: [at(span, `training has no setting ${quoted(name)}`)],
+      notes: [`it has ${listed(known.map(quoted), "and")}`],
+      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+    }),
+  },
+  "bad-setting": {
+    code: "MDL4202",
+    severity: "error",
+    describe: ({ span, name, message }) => ({
+      title: "Setting cannot have this value",
+      labels: [at(span, `${quoted(name)} ${message}`)],
+    }),
+  },
+  "loss-not-scalar": {
+    code: "MDL4301",
+    severity: "error",
+    describe: ({ span, name, type }) => ({
+      title: "A loss must be one number",
+      labels: [at(span, `${quoted(name)} is ${type}`)],
+      hint: "reduce it: `mean(...)` or `sum(...)`",
+    }),
+  },
+  "duplicate-section": {
+    code: "MDL4302",
+    severity: "error",
+    describe: ({ span, name, first }) => ({
+      title: "Two sections have one name",
+      labels: [at(span, `there is already a section ${quoted(name)}`), also(first, "here")],
+      hint: "sections name their parameters, so each needs its own: `encoder vision { ... }`",
+    }),
+  },
+  "nothing-to-train": {
+    code: "MDL4303",
+    severity: "error",
+    describe: ({ span, model }) => ({
+      title: "Nothing to train",
+      labels: [at(span, `no loss of ${quoted(model)} depends on a trainable parameter`)],
+      hint: "add a `loss`, or take `frozen` off a section",
+    }),
+  },
+  "no-outputs": {
+    code: "MDL4304",
+    severity: "error",
+    describe: ({ span, model }) => ({
+      title: "Nothing comes out",
+      labels: [at(span, `${quoted(model)} has no output`)],
+      hint: "name what the model predicts: `output probability = ...`",
+    }),
+  },
+} satisfies FactTable<TrainingFact>

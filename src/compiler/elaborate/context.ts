@@ -1,0 +1,199 @@
+/**
+ * The state of one elaboration: the graph being built, what was found wrong, and the calls around the current place.
+ *
+ * An expression that cannot be evaluated states a fact and throws `Abort`; the statement around it catches that, binds
+ * its names to the error value and goes on, so that all mistakes of a model are reported at once and none twice.
+ */
+
+import type { Expression, LetStatement, NamedStatement, Span } from "../../../grammar/ast.js"
+import type { Diagnostic } from "../diagnostics/diagnostic.js"
+import { describe, type Fact } from "../diagnostics/facts.js"
+import type { CallSite, Operand } from "../diagnostics/facts-shapes.js"
+import { GraphBuilder } from "../ir/builder.js"
+import { evaluate, format, symbolsOf, type Dim, type Sizes } from "../ir/dims.js"
+import type { Graph, TensorType, ValueId } from "../ir/graph.js"
+import { OP_NAMES, type OpName } from "../ops/names.js"
+import { opDefinition } from "../ops/registry.js"
+import type { Module, ModuleGraph } from "../resolve/modules.js"
+import { ParametricAnalysis } from "../resolve/parametric.js"
+import { BUILTIN_NAMES } from "./builtins.js"
+import { Environment, type Scope } from "./environment.js"
+import { formatType, kindName, type StaticValue } from "./values.js"
+
+/** Unwinds to the statement; its diagnostic has been recorded. */
+export class Abort extends Error {
+  constructor() {
+    super("elaboration stopped at an error that has been reported")
+    this.name = "Abort"
+  }
+}
+
+/** A `let` of the user that holds a tensor. */
+export interface LetRecord {
+  readonly name: string
+  readonly section: string
+  readonly type: TensorType
+  readonly value: ValueId
+  readonly span: Span
+}
+
+/** Compiling always has to end. */
+export const LIMITS = { calls: 64, nodes: 2_000_000, items: 100_000 } as const
+
+export class Elaboration {
+  readonly builder: GraphBuilder
+  readonly diagnostics: Diagnostic[] = []
+  readonly parametric = new ParametricAnalysis()
+  /** calls around the current place, outermost first */
+  readonly calls: CallSite[] = []
+  /** names of parameters already taken */
+  readonly parameterNames = new Map<string, Span>()
+  /** how often a key for random numbers was asked for, so that two in one statement differ */
+  readonly randomKeys = new Map<string, number>()
+  /** names that a `without` took away, with the section they were made in and the place of the `without` */
+  readonly removed = new Map<string, { readonly section: string; readonly span: Span }>()
+
+  constructor(
+    readonly modules: ModuleGraph,
+    readonly sizes: Sizes,
+  ) {
+    this.builder = new GraphBuilder(sizes)
+  }
+
+  /** Records a fact and unwinds. */
+  fail(fact: Fact): never {
+    this.report(fact)
+    throw new Abort()
+  }
+
+  report(fact: Fact): void {
+    const diagnostic = describe(fact)
+    // A block used five times has one mistake, not five.
+    const place = JSON.stringify([diagnostic.code, diagnostic.labels.map((l) => [l.span, l.text])])
+    if (this.reported.has(place)) return
+    this.reported.add(place)
+    this.diagnostics.push(diagnostic)
+  }
+  private readonly reported = new Set<string>()
+
+  /** Unwinds without a word: the mistake behind this has been reported already. */
+  stop(): never {
+    throw new Abort()
+  }
+
+  wrongKind(span: Span, what: string, expected: string, found: StaticValue, hint?: string): never {
+    if (found.kind === "error") this.stop()
+    return this.fail({ kind: "wrong-kind", ...this.locate(span), what, expected, found: kindName(found), hint })
+  }
+
+  /** ops that can be called from MDL, by name */
+  readonly primitives: ReadonlyMap<string, OpName> = new Map(
+    OP_NAMES.filter((name) => !opDefinition(name).internal).map((name) => [name, name]),
+  )
+
+  /** The parts of a fact that say where: the innermost place in the user's files, and the exact one if it is elsewhere. */
+  locate(span: Span): { span: Span; inner: Span | undefined; calls: readonly CallSite[] } {
+    const calls = [...this.calls]
+    if (!isStandard(span)) return { span, inner: undefined, calls }
+    const user = calls.findLast((call) => !isStandard(call.span))
+    return user ? { span: user.span, inner: span, calls } : { span, inner: undefined, calls }
+  }
+
+  /** The words for `expression` in messages. */
+  nameOf(expression: Expression | Span): string {
+    const span = "span" in expression ? expression.span : expression
+    const text = this.modules.modules.get(span.file)?.text.slice(span.start, span.end).replace(/\s+/g, " ") ?? "value"
+    return text.length > 40 ? `${text.slice(0, 37)}...` : text
+  }
+
+  /** A tensor as messages show it. */
+  operand(name: string, value: ValueId, type: TensorType): Operand {
+    const origin = this.builder.producerOf(value)?.origin
+    const made = origin && (isStandard(origin.span) ? origin.chain.findLast((s) => !isStandard(s)) : origin.span)
+    return { name, type: formatType(type), made: made && made.file !== "" ? made : undefined }
+  }
+
+  /** Marks nodes made from now on as coming from `span`. */
+  enter(span: Span, scope: Scope, detail = ""): void {
+    this.builder.setOrigin({
+      span,
+      section: scope.section.name,
+      scope: join2(scope.naming.path, detail),
+      chain: this.calls.map((call) => call.span),
+    })
+    if (this.builder.nodesSoFar.length > LIMITS.nodes) {
+      this.fail({ kind: "limit-exceeded", ...this.locate(span), what: "operations", limit: LIMITS.nodes })
+    }
+  }
+
+  /** `dim` as an integer at the known sizes; fails when a symbol in it has no size. */
+  sizeOf(dim: Dim, span: Span, what: string): number {
+    const value = evaluate(dim, this.sizes)
+    if (value === undefined) {
+      const symbols = symbolsOf(dim).filter((s) => !this.sizes.has(s))
+      this.fail({ kind: "size-unknown", ...this.locate(span), dim: format(dim), symbols, what })
+    }
+    return value
+  }
+
+  /** What the top of `module` can name: its own definitions, imports, the prelude, built-ins and operations. */
+  moduleEnvironment(module: Module): Environment {
+    const known = this.environments.get(module)
+    if (known) return known
+    const start: Span = { file: module.path, start: 0, end: 0 }
+    const library = new Environment()
+    for (const [name, op] of this.primitives) library.define(name, { kind: "primitive", op }, start)
+    for (const [name, value] of BUILTIN_NAMES) library.define(name, value, start)
+    const environment = new Environment(library)
+    for (const [name, { definition, module: home }] of module.scope) {
+      const { span } = definition.name
+      if (definition.kind === "block") environment.define(name, { kind: "block", item: definition, module: home }, span)
+      if (definition.kind === "fn") environment.define(name, { kind: "fn", item: definition, module: home }, span)
+    }
+    this.environments.set(module, environment)
+    return environment
+  }
+  private readonly environments = new Map<Module, Environment>()
+
+  /** Remembers what a `let` of the user holds, for summaries and editors. */
+  observeLet(statement: LetStatement, value: StaticValue, scope: Scope): void {
+    if (value.kind !== "tensor" || isStandard(statement.span)) return
+    this.lets.push({
+      name: scope.naming.path,
+      section: scope.section.name,
+      type: value.type,
+      value: value.value,
+      span: statement.span,
+    })
+  }
+  readonly lets: LetRecord[] = []
+
+  addOutput(statement: NamedStatement, value: ValueId, scope: Scope): void {
+    this.checkTopLevel(statement, scope)
+    this.builder.output(statement.name.text, value, statement.doc)
+  }
+
+  addLoss(statement: NamedStatement, value: ValueId, scope: Scope): void {
+    this.checkTopLevel(statement, scope)
+    this.builder.loss(statement.name.text, value, scope.section.name)
+  }
+
+  /** Outputs and losses belong to the model, not to a block that may be used many times. */
+  private checkTopLevel(statement: NamedStatement, scope: Scope): void {
+    if (scope.owner || this.calls.length > 0) {
+      const { span, kind: word } = statement
+      this.fail({ kind: "misplaced-statement", span, word, allowed: "a model or a section" })
+    }
+  }
+
+  finish(): Graph {
+    return this.builder.finish()
+  }
+}
+
+const join2 = (path: string, detail: string): string => (path && detail ? `${path}.${detail}` : path || detail)
+
+/** In the standard library, where users do not look for their own mistakes. */
+export function isStandard(span: Span): boolean {
+  return span.file.startsWith("std/")
+}

@@ -1,0 +1,399 @@
+/**
+ * Expressions: from syntax to compile-time values, appending graph nodes on the way.
+ *
+ * Takes an expression and its scope; gives a value. Only the taken side of an `if` is looked at, so a branch may name
+ * things that an ablation has removed.
+ */
+
+import type { BinaryOperator, Expression, Pattern, Span } from "../../../grammar/ast.js"
+import { didYouMean } from "../diagnostics/suggest.js"
+import * as dims from "../ir/dims.js"
+import type { OpName } from "../ops/names.js"
+import { sameSize } from "../ops/shapes.js"
+import { applyPrimitive, callExpression, pipeInto } from "./calls.js"
+import { type Elaboration, LIMITS } from "./context.js"
+import { Environment, join, type Scope } from "./environment.js"
+import { runBody } from "./statements.js"
+import { formatValue, sameValue, type StaticValue } from "./values.js"
+
+const bool = (value: boolean): StaticValue => ({ kind: "bool", value })
+const float = (value: number): StaticValue => ({ kind: "float", value })
+
+/** The value of `expression`. Throws `Abort` after reporting what is wrong. */
+export function evaluateExpression(expression: Expression, scope: Scope, context: Elaboration): StaticValue {
+  switch (expression.kind) {
+    case "number":
+      return expression.isInteger
+        ? { kind: "int", dim: dims.constant(expression.value) }
+        : { kind: "float", value: expression.value }
+    case "string":
+      return { kind: "string", value: expression.value }
+    case "boolean":
+      return bool(expression.value)
+    case "none":
+      return { kind: "none" }
+    case "name":
+      return lookup(expression.name.text, expression.span, scope, context)
+    case "list":
+      return { kind: "list", items: expression.items.flatMap((item) => listItem(item, scope, context)) }
+    case "comprehension": {
+      const items: StaticValue[] = []
+      forEach(expression.iterable, expression.variable, scope, context, (inner) => {
+        if (expression.condition && !condition(expression.condition, inner, context)) return
+        items.push(evaluateExpression(expression.body, inner, context))
+      })
+      return { kind: "list", items }
+    }
+    case "record":
+      return record(expression, scope, context)
+    case "range": {
+      const from = integer(expression.from, scope, context, "a bound of a range")
+      const to = integer(expression.to, scope, context, "a bound of a range")
+      if (to - from > LIMITS.items) {
+        context.fail({ kind: "limit-exceeded", ...context.locate(expression.span), what: "items", limit: LIMITS.items })
+      }
+      const items = Array.from({ length: Math.max(0, to - from) }, (_, i) => dims.constant(from + i))
+      return { kind: "list", items: items.map((dim) => ({ kind: "int", dim })) }
+    }
+    case "unary":
+      return unary(expression, scope, context)
+    case "binary":
+      return binary(expression, scope, context)
+    case "call":
+      return callExpression(expression, scope, context)
+    case "member":
+      return member(expression, scope, context)
+    case "index":
+      return indexed(expression, scope, context)
+    case "pipe":
+      return pipeInto(expression, scope, context)
+    case "if":
+      return condition(expression.condition, scope, context)
+        ? evaluateExpression(expression.then, scope, context)
+        : evaluateExpression(expression.else, scope, context)
+    case "fold": {
+      let value = evaluateExpression(expression.start, scope, context)
+      forEach(expression.iterable, expression.variable, scope, context, (inner) => {
+        inner.environment.define(expression.accumulator.text, value, expression.accumulator.span)
+        value = evaluateExpression(expression.body, inner, context)
+      })
+      return value
+    }
+    case "do": {
+      const inner: Scope = {
+        ...scope,
+        environment: new Environment(scope.environment),
+        path: scope.naming.path,
+      }
+      return runBody(expression.body, inner, context, "this expression", expression.span)
+    }
+  }
+}
+
+/** What a name means here. A name that nobody knows has been reported when names were checked. */
+function lookup(name: string, span: Span, scope: Scope, context: Elaboration): StaticValue {
+  const found = scope.environment.lookup(name)
+  if (found) {
+    if (found.value.kind === "error") context.stop()
+    return found.value
+  }
+  const removed = context.removed.get(name)
+  if (removed) {
+    context.fail({ kind: "removed-name-used", span, name, section: removed.section, removed: removed.span })
+  }
+  return context.stop()
+}
+
+function listItem(
+  item: { readonly spread: boolean; readonly value: Expression },
+  scope: Scope,
+  context: Elaboration,
+): readonly StaticValue[] {
+  const value = evaluateExpression(item.value, scope, context)
+  if (!item.spread) return [value]
+  if (value.kind !== "list") return context.wrongKind(item.value.span, "what is spread", "a list", value)
+  return value.items
+}
+
+function record(expression: Extract<Expression, { kind: "record" }>, scope: Scope, context: Elaboration): StaticValue {
+  const fields = new Map<string, StaticValue>()
+  for (const field of expression.fields) {
+    if (field.kind === "spread") {
+      const value = evaluateExpression(field.value, scope, context)
+      if (value.kind !== "record") return context.wrongKind(field.value.span, "what is spread", "a record", value)
+      for (const [name, inner] of value.fields) fields.set(name, inner)
+    } else {
+      const value = field.value
+        ? evaluateExpression(field.value, scope, context)
+        : lookup(field.name.text, field.name.span, scope, context)
+      fields.set(field.name.text, value)
+    }
+  }
+  return { kind: "record", fields }
+}
+
+/** Runs `body` once for each item, with the variable bound and the item's position in the names of what is made. */
+function forEach(
+  iterable: Expression,
+  variable: Pattern,
+  scope: Scope,
+  context: Elaboration,
+  body: (scope: Scope) => void,
+): void {
+  const list = evaluateExpression(iterable, scope, context)
+  if (list.kind !== "list") context.wrongKind(iterable.span, "what is looped over", "a list or a range", list)
+  list.items.forEach((item, position) => {
+    const environment = new Environment(scope.environment)
+    const inner: Scope = {
+      ...scope,
+      environment,
+      naming: { ...scope.naming, path: join(scope.naming.path, `${position}`) },
+    }
+    bindPattern(variable, item, environment, context)
+    body(inner)
+  })
+}
+
+/** Binds the names of a pattern; a record pattern takes fields by name. */
+export function bindPattern(
+  pattern: Pattern,
+  value: StaticValue,
+  environment: Environment,
+  context: Elaboration,
+): void {
+  if (pattern.kind === "name-pattern") {
+    environment.define(pattern.name.text, value, pattern.name.span)
+    return
+  }
+  if (value.kind !== "record") {
+    context.wrongKind(pattern.span, "what is taken apart", "a record", value)
+  }
+  for (const { field, name } of pattern.fields) {
+    environment.define(name.text, fieldOf(value, field.text, field.span, context), name.span)
+  }
+}
+
+/** Binds the names of a pattern to the error value, so that later uses say nothing more. */
+export function bindToError(pattern: Pattern, environment: Environment): void {
+  const names = pattern.kind === "name-pattern" ? [pattern.name] : pattern.fields.map((f) => f.name)
+  for (const name of names) environment.define(name.text, { kind: "error" }, name.span)
+}
+
+function fieldOf(
+  value: Extract<StaticValue, { kind: "record" }>,
+  name: string,
+  span: Span,
+  context: Elaboration,
+): StaticValue {
+  const found = value.fields.get(name)
+  if (found?.kind === "error") return context.stop()
+  if (found) return found
+  const fields = [...value.fields.keys()]
+  return context.fail({
+    kind: "no-such-field",
+    span,
+    name,
+    owner: "this record",
+    fields,
+    suggestion: didYouMean(name, fields),
+  })
+}
+
+function member(expression: Extract<Expression, { kind: "member" }>, scope: Scope, context: Elaboration): StaticValue {
+  const object = evaluateExpression(expression.object, scope, context)
+  const { text, span } = expression.name
+  if (object.kind === "record") return fieldOf(object, text, span, context)
+  if (object.kind === "op-namespace") {
+    const op = context.primitives.get(text)
+    if (op) return { kind: "primitive", op }
+    return context.fail({
+      kind: "no-such-field",
+      span,
+      name: text,
+      owner: "the set of operations",
+      fields: [],
+      suggestion: didYouMean(text, context.primitives.keys()),
+    })
+  }
+  return context.wrongKind(expression.object.span, `what has \`.${text}\``, "a record", object)
+}
+
+function indexed(expression: Extract<Expression, { kind: "index" }>, scope: Scope, context: Elaboration): StaticValue {
+  const object = evaluateExpression(expression.object, scope, context)
+  if (object.kind !== "list") {
+    const hint = object.kind === "tensor" ? "use `slice(x, starts, sizes)` or `gather` on tensors" : undefined
+    return context.wrongKind(expression.object.span, "what is indexed", "a list", object, hint)
+  }
+  const position = integer(expression.index, scope, context, "an index")
+  const item = object.items[position < 0 ? position + object.items.length : position]
+  if (item) return item
+  return context.fail({
+    kind: "bad-number",
+    ...context.locate(expression.index.span),
+    message: `there is no item ${position} in a list of ${object.items.length}; the first is 0, the last ${object.items.length - 1}`,
+  })
+}
+
+/** The value of an expression that has to be true or false when compiling. */
+export function condition(expression: Expression, scope: Scope, context: Elaboration): boolean {
+  const value = evaluateExpression(expression, scope, context)
+  if (value.kind === "bool") return value.value
+  const hint = value.kind === "tensor" ? "use `select(condition, a, b)` to choose when the model runs" : undefined
+  return context.wrongKind(expression.span, "a condition", "true or false when compiling", value, hint)
+}
+
+/** The value of an expression that has to be an integer with a known size. */
+export function integer(expression: Expression, scope: Scope, context: Elaboration, what: string): number {
+  const value = evaluateExpression(expression, scope, context)
+  if (value.kind !== "int") return context.wrongKind(expression.span, what, "an integer", value)
+  return context.sizeOf(value.dim, expression.span, what)
+}
+
+function unary(expression: Extract<Expression, { kind: "unary" }>, scope: Scope, context: Elaboration): StaticValue {
+  if (expression.operator === "not") return bool(!condition(expression.operand, scope, context))
+  const value = evaluateExpression(expression.operand, scope, context)
+  if (value.kind === "int") return { kind: "int", dim: dims.multiply(dims.constant(-1), value.dim) }
+  if (value.kind === "float") return float(-value.value)
+  if (value.kind === "tensor") return applyPrimitive("neg", [value], {}, expression, scope, context)
+  return context.wrongKind(expression.operand.span, "what is negated", "a number or a tensor", value)
+}
+
+const TENSOR_OPERATORS: Partial<Record<BinaryOperator, OpName>> = {
+  "+": "add",
+  "-": "sub",
+  "*": "mul",
+  "/": "div",
+  "==": "equal",
+  "<": "less",
+  "<=": "less_equal",
+  ">": "greater",
+  ">=": "greater_equal",
+}
+
+function binary(expression: Extract<Expression, { kind: "binary" }>, scope: Scope, context: Elaboration): StaticValue {
+  const { operator } = expression
+  if (operator === "and") {
+    return bool(condition(expression.left, scope, context) && condition(expression.right, scope, context))
+  }
+  if (operator === "or") {
+    return bool(condition(expression.left, scope, context) || condition(expression.right, scope, context))
+  }
+  const left = evaluateExpression(expression.left, scope, context)
+  const right = evaluateExpression(expression.right, scope, context)
+  const isPresence = left.kind === "none" || right.kind === "none"
+  if ((left.kind === "tensor" || right.kind === "tensor") && !isPresence) {
+    const op = TENSOR_OPERATORS[operator]
+    const isNumber = (v: StaticValue): boolean => v.kind === "tensor" || v.kind === "int" || v.kind === "float"
+    if (op && isNumber(left) && isNumber(right)) {
+      return applyPrimitive(op, [left, right], {}, expression, scope, context)
+    }
+    const [side, bad] = isNumber(left) ? [expression.right, right] : [expression.left, left]
+    return context.wrongKind(side.span, `an operand of \`${operator}\``, "a tensor or a number", bad)
+  }
+  if (operator === "==") return bool(equalValues(left, right, context))
+  if (operator === "!=") return bool(!equalValues(left, right, context))
+  if (left.kind === "list" && right.kind === "list" && operator === "+") {
+    return { kind: "list", items: [...left.items, ...right.items] }
+  }
+  if (left.kind === "string" && right.kind === "string" && operator === "+") {
+    return { kind: "string", value: left.value + right.value }
+  }
+  if (left.kind === "int" && right.kind === "int") return integers(expression, left.dim, right.dim, context)
+  const a = toNumber(left, context)
+  const b = toNumber(right, context)
+  if (a === undefined || b === undefined) {
+    const [side, bad] = a === undefined ? [expression.left, left] : [expression.right, right]
+    return context.wrongKind(side.span, `an operand of \`${operator}\``, "a number or a tensor", bad)
+  }
+  return compareOrCompute(operator, a, b)
+}
+
+function equalValues(left: StaticValue, right: StaticValue, context: Elaboration): boolean {
+  if (left.kind === "int" && right.kind === "int") return sameSize(left.dim, right.dim, context.sizes)
+  const a = toNumber(left, context)
+  const b = toNumber(right, context)
+  return a !== undefined && b !== undefined ? a === b : sameValue(left, right)
+}
+
+/** A static number, or undefined. */
+export function toNumber(value: StaticValue, context: Elaboration): number | undefined {
+  if (value.kind === "float") return value.value
+  return value.kind === "int" ? dims.evaluate(value.dim, context.sizes) : undefined
+}
+
+function compareOrCompute(operator: BinaryOperator, a: number, b: number): StaticValue {
+  switch (operator) {
+    case "+":
+      return float(a + b)
+    case "-":
+      return float(a - b)
+    case "*":
+      return float(a * b)
+    case "/":
+      return float(a / b)
+    case "%":
+      return float(((a % b) + b) % b)
+    case "<":
+      return bool(a < b)
+    case "<=":
+      return bool(a <= b)
+    case ">":
+      return bool(a > b)
+    case ">=":
+      return bool(a >= b)
+    default:
+      throw new Error(`operator ${operator} is handled elsewhere`)
+  }
+}
+
+/** Arithmetic of sizes: exact, symbols kept. */
+function integers(
+  expression: Extract<Expression, { kind: "binary" }>,
+  left: dims.Dim,
+  right: dims.Dim,
+  context: Elaboration,
+): StaticValue {
+  const { operator, span } = expression
+  switch (operator) {
+    case "+":
+      return { kind: "int", dim: dims.add(left, right) }
+    case "-":
+      return { kind: "int", dim: dims.subtract(left, right) }
+    case "*":
+      return { kind: "int", dim: dims.multiply(left, right) }
+    case "/": {
+      if (dims.evaluate(right, context.sizes) === 0) {
+        return context.fail({ kind: "bad-number", ...context.locate(span), message: "division by zero" })
+      }
+      const quotient = dims.divideExactly(left, right, context.sizes)
+      if (quotient) return { kind: "int", dim: quotient }
+      const a = dims.evaluate(left, context.sizes)
+      const b = dims.evaluate(right, context.sizes)
+      if (a !== undefined && b !== undefined && a % b === 0) return { kind: "int", dim: dims.constant(a / b) }
+      return context.fail({
+        kind: "not-whole",
+        ...context.locate(span),
+        expression: context.nameOf(expression),
+        at: `${dims.format(left)} is ${a ?? "not known"}, ${dims.format(right)} is ${b ?? "not known"}`,
+        hint:
+          dims.symbolsOf(left).length > 0
+            ? `choose an input size that is a multiple of ${dims.format(right)}`
+            : "write `floor(a / b)` with a decimal point (`3.0 / 2`) if you want to round",
+      })
+    }
+    default: {
+      const a = context.sizeOf(left, expression.left.span, `\`${operator}\``)
+      const b = context.sizeOf(right, expression.right.span, `\`${operator}\``)
+      if (operator === "%") return { kind: "int", dim: dims.constant(((a % b) + b) % b) }
+      return compareOrCompute(operator, a, b)
+    }
+  }
+}
+
+/** For `check`: the two sides of a comparison with their values. */
+export function explainCondition(expression: Expression, scope: Scope, context: Elaboration): string[] {
+  if (expression.kind !== "binary") return []
+  return [expression.left, expression.right]
+    .filter((side) => side.kind !== "number")
+    .map((side) => `${context.nameOf(side)} is ${formatValue(evaluateExpression(side, scope, context))}`)
+}

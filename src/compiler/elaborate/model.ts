@@ -1,0 +1,340 @@
+/**
+ * Models: inputs, sections and losses of one variant, elaborated into a graph.
+ *
+ * Takes the loaded modules, a variant (model and what its ablations change) and sizes from outside; gives the graph and
+ * what the runtime needs beside it. An ablation is applied here and nowhere else, on names: a removed section is not
+ * run, a set parameter has another value, and everything else keeps its name and so its first value, its masks and its
+ * place in the data order.
+ */
+
+import type { Expression, InputMember, ModelItem, SectionMember, Span } from "../../../grammar/ast.js"
+import type { Diagnostic } from "../diagnostics/diagnostic.js"
+import { didYouMean } from "../diagnostics/suggest.js"
+import * as dims from "../ir/dims.js"
+import type { Graph, TensorType } from "../ir/graph.js"
+import type { ModuleGraph } from "../resolve/modules.js"
+import { sectionName, type Variant } from "./ablations.js"
+import { plainValue, TRAINING_NAMES } from "./builtins.js"
+import { Abort, Elaboration, type LetRecord } from "./context.js"
+import { Environment, type Scope } from "./environment.js"
+import { evaluateExpression } from "./expressions.js"
+import { runStatement } from "./statements.js"
+import { isDataType, matchParameter } from "./tensor-types.js"
+import type { PlainValue, SectionContext, SettingValue, StaticValue } from "./values.js"
+
+/** An input as the user declared it; `tokens` become two graph inputs, `NAME_ids` and `NAME_valid`. */
+export interface ModelInput {
+  readonly name: string
+  readonly role: "input" | "target"
+  readonly kind: "tensor" | "tokens"
+  readonly type: TensorType
+  readonly tokenizer: SettingValue | undefined
+  readonly doc: string | undefined
+}
+
+export interface ModelSection {
+  readonly name: string
+  readonly role: string
+  readonly frozen: boolean
+  readonly doc: string | undefined
+  readonly span: Span
+}
+
+/** What `train { }` says, as plain data. Settings not given are absent. */
+export type TrainingSettings = Readonly<Record<string, PlainValue>>
+
+export interface ElaboratedModel {
+  /** the model's own name */
+  readonly name: string
+  /** the variant as it was asked for */
+  readonly variant: string
+  readonly doc: string | undefined
+  readonly graph: Graph
+  readonly inputs: readonly ModelInput[]
+  readonly sections: readonly ModelSection[]
+  readonly training: TrainingSettings
+  readonly lets: readonly LetRecord[]
+}
+
+export interface ElaborationOptions {
+  /** sizes of symbols that replace the defaults in the text, e.g. from `--size` */
+  readonly sizes?: ReadonlyMap<string, number>
+}
+
+/** What `train { }` may hold. */
+export const TRAINING_SETTINGS = [
+  "optimizer",
+  "schedule",
+  "batch",
+  "epochs",
+  "stop",
+  "augment",
+  "seed",
+  "channels",
+] as const
+
+/** Builds the graph of `variant`. The output is there only when nothing is wrong. */
+export function elaborateModel(
+  modules: ModuleGraph,
+  variant: Variant,
+  options: ElaborationOptions = {},
+): { readonly output: ElaboratedModel | undefined; readonly diagnostics: readonly Diagnostic[] } {
+  const { model, module } = variant
+  const sizes = new Map<string, number>()
+  const context = new Elaboration(modules, sizes)
+  const section: SectionContext = { name: "", frozen: false }
+  const scope: Scope = {
+    environment: new Environment(context.moduleEnvironment(module)),
+    module,
+    section,
+    path: "",
+    owner: undefined,
+    made: new Map(),
+    naming: { path: "", single: true },
+    blockNames: new Set(
+      model.parameters
+        .filter((p) => p.type?.kind === "plain-type" && p.type.name.text === "block")
+        .map((p) => p.name.text),
+    ),
+  }
+  const attempt = (body: () => void): void => {
+    try {
+      body()
+    } catch (error) {
+      if (!(error instanceof Abort)) throw error
+    }
+  }
+
+  attempt(() => bindModelParameters(model, variant, scope, context))
+  const inputs: ModelInput[] = []
+  const sections: ModelSection[] = []
+  const seen = new Map<string, Span>()
+  let training: TrainingSettings = {}
+  for (const member of model.members) {
+    switch (member.kind) {
+      case "input":
+        attempt(() => inputs.push(declareInput(member, variant, options, sizes, scope, context)))
+        break
+      case "section":
+        runSection(member)
+        break
+      case "train":
+        attempt(() => {
+          training = trainingSettings(
+            member.settings.map((s) => ({ name: s.name.text, span: s.name.span, value: s.value })),
+            variant,
+            scope,
+            context,
+          )
+        })
+        break
+      case "return":
+        context.report({
+          kind: "misplaced-statement",
+          span: member.span,
+          word: "return",
+          allowed: "blocks and functions",
+        })
+        break
+      default:
+        attempt(() => runStatement(member, scope, context))
+    }
+  }
+  const graph = context.finish()
+  if (graph.outputs.length === 0 && context.diagnostics.length === 0) {
+    context.report({ kind: "no-outputs", span: model.name.span, model: model.name.text })
+  }
+  if (context.diagnostics.some((d) => d.severity === "error")) {
+    return { output: undefined, diagnostics: context.diagnostics }
+  }
+  const output: ElaboratedModel = {
+    name: model.name.text,
+    variant: variant.name,
+    doc: model.doc,
+    graph,
+    inputs,
+    sections,
+    training,
+    lets: context.lets,
+  }
+  return { output, diagnostics: context.diagnostics }
+
+  function runSection(member: SectionMember): void {
+    const name = sectionName(member)
+    const first = seen.get(name)
+    if (first) context.report({ kind: "duplicate-section", span: (member.name ?? member.role).span, name, first })
+    seen.set(name, (member.name ?? member.role).span)
+    const removedAt = variant.without.get(name)
+    if (removedAt) {
+      for (const made of namesMadeBy(member)) context.removed.set(made, { section: name, span: removedAt })
+      return
+    }
+    const frozen = variant.freeze.has(name) || (member.frozen && !variant.unfreeze.has(name))
+    sections.push({ name, role: member.role.text, frozen, doc: member.doc, span: member.span })
+    const inner: Scope = { ...scope, section: { name, frozen }, path: name, naming: { path: name, single: true } }
+    for (const statement of member.body) attempt(() => runStatement(statement, inner, context))
+  }
+}
+
+function namesMadeBy(section: SectionMember): string[] {
+  return section.body.flatMap((statement) => {
+    if (statement.kind === "let") {
+      const { pattern } = statement
+      return pattern.kind === "name-pattern" ? [pattern.name.text] : pattern.fields.map((f) => f.name.text)
+    }
+    return statement.kind === "output" || statement.kind === "loss" ? [statement.name.text] : []
+  })
+}
+
+/** Parameters of the model: from the ablation, else the default in the text. */
+function bindModelParameters(model: ModelItem, variant: Variant, scope: Scope, context: Elaboration): void {
+  const callee = { name: model.name.text, declared: model.name.span }
+  for (const parameter of model.parameters) {
+    const changed = variant.set.get(parameter.name.text)
+    const expression = changed?.value ?? parameter.default
+    if (!expression) {
+      context.fail({
+        kind: "missing-argument",
+        span: parameter.span,
+        callee: model.name.text,
+        missing: [parameter.name.text],
+        declared: parameter.span,
+      })
+    }
+    const where = changed ? { ...scope, environment: context.moduleEnvironment(changed.module) } : scope
+    const value = evaluateExpression(expression, where, context)
+    scope.environment.define(
+      parameter.name.text,
+      matchParameter(parameter, value, expression.span, callee, scope, context),
+      parameter.name.span,
+    )
+  }
+}
+
+function declareInput(
+  member: InputMember,
+  variant: Variant,
+  options: ElaborationOptions,
+  sizes: Map<string, number>,
+  scope: Scope,
+  context: Elaboration,
+): ModelInput {
+  const { type, role } = member
+  const name = member.name.text
+  const expected = "a type such as `f32[N, 3, H = 224, W = 224]` or `tokens[N, T = 18]`"
+  if (type.kind !== "tensor-type") {
+    return context.wrongKind(type.span, `the type of \`${name}\``, expected, { kind: "string", value: type.name.text })
+  }
+  const shape = type.dims.map((dim) => {
+    if (dim.kind === "rest-dims") return context.wrongKind(dim.span, "a size of an input", "one dim", { kind: "none" })
+    if (dim.value.kind === "name") return inputSymbol(dim.value.name.text, dim.span, dim.default)
+    const value = evaluateExpression(dim.value, scope, context)
+    return value.kind === "int" ? value.dim : context.wrongKind(dim.span, "a size of an input", "an integer", value)
+  })
+  const isTokens = type.element.text === "tokens"
+  const element = type.element.text
+  if (!isTokens && !isDataType(element)) {
+    return context.wrongKind(type.element.span, `the type of \`${name}\``, expected, { kind: "string", value: element })
+  }
+  const tensorType: TensorType = { dtype: isTokens ? "i32" : (element as TensorType["dtype"]), shape }
+  const doc = member.doc
+  if (!isTokens) {
+    const value = context.builder.input(name, tensorType, role, doc)
+    scope.environment.define(name, { kind: "tensor", value, type: tensorType }, member.name.span)
+    return { name, role, kind: "tensor", type: tensorType, tokenizer: undefined, doc }
+  }
+  const tokenizer = tokenizerOf(member, scope, context)
+  const validType: TensorType = { dtype: "f32", shape }
+  const ids = context.builder.input(`${name}_ids`, tensorType, role, doc)
+  const valid = context.builder.input(`${name}_valid`, validType, role, doc)
+  const vocabulary = tokenizer.arguments["vocabulary"]
+  const fields = new Map<string, StaticValue>([
+    ["ids", { kind: "tensor", value: ids, type: tensorType }],
+    ["valid", { kind: "tensor", value: valid, type: validType }],
+    ["vocabulary", { kind: "int", dim: dims.constant(vocabulary as number) }],
+  ])
+  scope.environment.define(name, { kind: "record", fields }, member.name.span)
+  return { name, role, kind: "tokens", type: tensorType, tokenizer, doc }
+
+  /** A name in the place of a size: a symbol, sized here when a default says so; `N`, the batch, has no size. */
+  function inputSymbol(symbol: string, span: Span, fallback: Expression | undefined): dims.Dim {
+    const known = scope.environment.lookup(symbol)
+    if (known?.value.kind === "int") return known.value.dim
+    const changed = variant.set.get(symbol)
+    const expression = changed?.value ?? fallback
+    const outside = options.sizes?.get(symbol)
+    if (expression && outside === undefined) {
+      const value = evaluateExpression(expression, scope, context)
+      if (value.kind !== "int") context.wrongKind(expression.span, `the size of \`${symbol}\``, "an integer", value)
+      sizes.set(symbol, context.sizeOf(value.dim, expression.span, `the size of \`${symbol}\``))
+    } else if (outside !== undefined) sizes.set(symbol, outside)
+    const dim = dims.symbol(symbol)
+    scope.environment.define(symbol, { kind: "int", dim }, span)
+    return dim
+  }
+}
+
+function tokenizerOf(member: InputMember, scope: Scope, context: Elaboration): SettingValue {
+  const what = `the tokenizer of \`${member.name.text}\``
+  const expected = "given after `using`: `clip` or `words(512)`"
+  if (!member.using) return context.wrongKind(member.span, what, expected, { kind: "none" })
+  const value = evaluateExpression(member.using, scope, context)
+  if (value.kind === "setting" && typeof value.setting.arguments["vocabulary"] === "number") return value.setting
+  return context.wrongKind(member.using.span, what, expected, value)
+}
+
+function trainingSettings(
+  written: readonly { readonly name: string; readonly span: Span; readonly value: Expression }[],
+  variant: Variant,
+  scope: Scope,
+  context: Elaboration,
+): TrainingSettings {
+  const environment = new Environment(scope.environment)
+  for (const [name, value] of TRAINING_NAMES) environment.define(name, value, variant.model.span)
+  const inner: Scope = { ...scope, environment }
+  const changed = [...variant.train].map(([name, { value, span }]) => ({ name, span, value }))
+  const result: Record<string, PlainValue> = {}
+  for (const { name, span, value } of [...written.filter((s) => !variant.train.has(s.name)), ...changed]) {
+    if (!(TRAINING_SETTINGS as readonly string[]).includes(name)) {
+      const suggestion = didYouMean(name, TRAINING_SETTINGS)
+      context.report({ kind: "unknown-setting", span, name, known: TRAINING_SETTINGS, suggestion })
+      continue
+    }
+    const found = evaluateExpression(value, inner, context)
+    const plain = plainValue(found, { sizeOf: (dim) => dims.evaluate(dim, context.sizes) })
+    const problem = plain === undefined ? "must be plain data" : settingProblem(name, plain)
+    if (problem) context.report({ kind: "bad-setting", span: value.span, name, message: problem })
+    else result[name] = plain!
+  }
+  return result
+}
+
+/** What is wrong with the value of a setting, or undefined. */
+function settingProblem(name: string, value: PlainValue): string | undefined {
+  const isSetting = (v: PlainValue, names: readonly string[]): boolean =>
+    typeof v === "object" && v !== null && "name" in v && names.includes(v.name)
+  const oneOf = (names: readonly string[]): string | undefined =>
+    isSetting(value, names) ? undefined : `must be one of ${names.join(", ")}`
+  switch (name) {
+    case "optimizer":
+      return oneOf(["adam", "sgd"])
+    case "schedule":
+      return oneOf(["constant_rate", "cosine_restarts", "exponential"])
+    case "stop":
+      return oneOf(["patience"])
+    case "batch":
+    case "epochs":
+    case "seed":
+      return Number.isInteger(value) && (value as number) > (name === "seed" ? -1 : 0)
+        ? undefined
+        : "must be a whole number above 0"
+    case "augment":
+      return Array.isArray(value) && value.every((v: PlainValue) => isSetting(v, ["photometric", "flip_rotate"]))
+        ? undefined
+        : "must be a list of photometric(), flip_rotate()"
+    case "channels":
+      return value === "rgb" || value === "bgr" ? undefined : 'must be "rgb" or "bgr"'
+    default:
+      return undefined
+  }
+}

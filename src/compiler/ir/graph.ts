@@ -1,0 +1,134 @@
+/**
+ * The graph: straight-line, typed, single-assignment code over tensors.
+ *
+ * Takes nothing; gives the data types that elaboration builds, passes rewrite and targets read, and `GraphBuilder`, the
+ * one way to append a node. A node may have several outputs (batch normalisation gives a result and statistics); a
+ * `Value` is one of them. Nodes are stored in topological order. Every node keeps where it came from (span, section,
+ * name, chain of block instances), because a runtime error, a profile row, an ONNX node or a diff line must be able to
+ * say so.
+ */
+
+import type { Span } from "../../../grammar/ast.js"
+import type { OpName } from "../ops/names.js"
+import type { Dim, Sizes } from "./dims.js"
+
+export type DataType = "f32" | "i32" | "bool"
+
+export interface TensorType {
+  readonly dtype: DataType
+  readonly shape: readonly Dim[]
+}
+
+/** Index into `Graph.values`. */
+export type ValueId = number & { readonly __brand?: "value" }
+/** Index into `Graph.nodes`. */
+export type NodeId = number & { readonly __brand?: "node" }
+
+export type AttributeValue = number | string | boolean | readonly number[] | readonly Dim[]
+export type Attributes = Readonly<Record<string, AttributeValue>>
+
+/** Where a node came from. */
+export interface Origin {
+  readonly span: Span
+  /** name of the section, or "" outside any */
+  readonly section: string
+  /** dotted name of the statement the node was written in, e.g. `vision.down1.conv` */
+  readonly scope: string
+  /** call sites of the blocks and functions around the node, outermost first */
+  readonly chain: readonly Span[]
+}
+
+export interface Value {
+  readonly id: ValueId
+  readonly node: NodeId
+  /** which output of the node */
+  readonly output: number
+  readonly type: TensorType
+}
+
+export interface GraphNode {
+  readonly id: NodeId
+  readonly op: OpName
+  readonly inputs: readonly ValueId[]
+  readonly attributes: Attributes
+  readonly outputs: readonly ValueId[]
+  readonly origin: Origin
+}
+
+/** How a parameter's first value is made; keyed by (seed, name), so the same text gives the same start. */
+export type Initializer =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "uniform"; readonly low: number; readonly high: number }
+  | { readonly kind: "normal"; readonly mean: number; readonly deviation: number }
+  /** explicit values, row-major */
+  | { readonly kind: "values"; readonly values: readonly number[] }
+
+/** A tensor that lives between steps: a trainable parameter, or state (normalisation statistics). */
+export interface Parameter {
+  readonly name: string
+  readonly role: "param" | "state"
+  /** concrete sizes, in the layout of the language (that of PyTorch) */
+  readonly shape: readonly number[]
+  readonly dtype: DataType
+  readonly initializer: Initializer
+  readonly section: string
+  /** in a frozen section: no gradient, no update, statistics fixed */
+  readonly frozen: boolean
+  readonly value: ValueId
+  readonly origin: Origin
+}
+
+/** A tensor fed from outside. `role` "note_ids" and "note_valid" come from one `tokens` input. */
+export interface GraphInput {
+  readonly name: string
+  readonly role: "input" | "target"
+  readonly value: ValueId
+  readonly doc: string | undefined
+}
+
+export interface GraphLoss {
+  /** `cvr.t2v` */
+  readonly name: string
+  /** a scalar, already weighted */
+  readonly value: ValueId
+  readonly section: string
+}
+
+export interface GraphOutput {
+  readonly name: string
+  readonly value: ValueId
+  readonly doc: string | undefined
+}
+
+/** A state tensor's new value after a training step. */
+export interface StateUpdate {
+  readonly state: ValueId
+  readonly value: ValueId
+}
+
+export interface Graph {
+  readonly nodes: readonly GraphNode[]
+  readonly values: readonly Value[]
+  readonly inputs: readonly GraphInput[]
+  readonly parameters: readonly Parameter[]
+  readonly outputs: readonly GraphOutput[]
+  readonly losses: readonly GraphLoss[]
+  readonly updates: readonly StateUpdate[]
+  /** the sizes at which rounding was resolved; the batch symbol is absent */
+  readonly sizes: Sizes
+}
+
+/** The node that makes `value`. */
+export function producer(graph: Pick<Graph, "nodes" | "values">, value: ValueId): GraphNode {
+  const v = graph.values[value]
+  const node = v && graph.nodes[v.node]
+  if (!node) throw new Error(`value ${value} is not in the graph`)
+  return node
+}
+
+/** The type of `value`. */
+export function typeOf(graph: Pick<Graph, "values">, value: ValueId): TensorType {
+  const v = graph.values[value]
+  if (!v) throw new Error(`value ${value} is not in the graph`)
+  return v.type
+}

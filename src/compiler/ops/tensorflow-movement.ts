@@ -1,0 +1,74 @@
+/**
+ * TensorFlow nodes that move data without computing, as lowerings of image ops need them.
+ *
+ * Takes tensor names and concrete sizes; gives tensor names. Nothing is appended where nothing would move.
+ */
+
+import type { TensorFlowContext } from "./definition.js"
+
+/** The same elements in the same order under another shape. */
+export function reshape(context: TensorFlowContext, tensor: string, shape: readonly number[]): string {
+  const attributes = { T: context.type("f32"), Tshape: context.type("i32") }
+  return context.node("Reshape", [tensor, context.ints(shape)], attributes)
+}
+
+/** Axis `i` of the result is axis `permutation[i]` of the tensor. */
+export function transpose(context: TensorFlowContext, tensor: string, permutation: readonly number[]): string {
+  const attributes = { T: context.type("f32"), Tperm: context.type("i32") }
+  return context.node("Transpose", [tensor, context.ints(permutation)], attributes)
+}
+
+/** Zeros before and after each axis. */
+export function pad(
+  context: TensorFlowContext,
+  tensor: string,
+  pairs: readonly (readonly [before: number, after: number])[],
+): string {
+  if (pairs.every(([before, after]) => before === 0 && after === 0)) return tensor
+  const attributes = { T: context.type("f32"), Tpaddings: context.type("i32") }
+  return context.node("Pad", [tensor, context.constant("i32", [pairs.length, 2], pairs.flat())], attributes)
+}
+
+/** The block of shape `size` that starts at `begin`, of a tensor of shape `shape`. */
+export function slice(
+  context: TensorFlowContext,
+  tensor: string,
+  shape: readonly number[],
+  begin: readonly number[],
+  size: readonly number[],
+): string {
+  if (size.every((length, axis) => length === shape[axis])) return tensor
+  const attributes = { T: context.type("f32"), Index: context.type("i32") }
+  return context.node("Slice", [tensor, context.ints(begin), context.ints(size)], attributes)
+}
+
+/** The elements from `begin` (included) to `end` (excluded), every `strides`th. */
+export function stridedSlice(
+  context: TensorFlowContext,
+  tensor: string,
+  begin: readonly number[],
+  end: readonly number[],
+  strides: readonly number[],
+): string {
+  return context.node("StridedSlice", [tensor, context.ints(begin), context.ints(end), context.ints(strides)], {
+    T: context.type("f32"),
+    Index: context.type("i32"),
+    begin_mask: { i: 0 },
+    end_mask: { i: 0 },
+    ellipsis_mask: { i: 0 },
+    new_axis_mask: { i: 0 },
+    shrink_axis_mask: { i: 0 },
+  })
+}
+
+/** [N, C, L] to [N, 1, L, C]: a sequence as an image of one row, for kernels that know images only. */
+export function rowImage(context: TensorFlowContext, tensor: string, shape: readonly number[]): string {
+  const [batch, channels, length] = shape as [number, number, number]
+  return reshape(context, transpose(context, tensor, [0, 2, 1]), [batch, 1, length, channels])
+}
+
+/** [N, 1, L, C] back to [N, C, L]; `shape` is the result's. */
+export function rowFromImage(context: TensorFlowContext, image: string, shape: readonly number[]): string {
+  const [batch, channels, length] = shape as [number, number, number]
+  return transpose(context, reshape(context, image, [batch, length, channels]), [0, 2, 1])
+}

@@ -1,0 +1,132 @@
+/**
+ * Modules: the files a compilation reads, and what each one can see.
+ *
+ * Takes the path of the first file and a way to get texts (the core itself touches no file system); gives every module
+ * reached through imports, parsed, with the names in its scope, and diagnostics for imports that lead nowhere, in a
+ * circle, or to a name that is not there. `std/...` is the standard library; `std/prelude` is seen by every file without
+ * an import.
+ */
+
+import type { AblationItem, BlockItem, FunctionItem, ImportItem, ModelItem, SourceFile } from "../../../grammar/ast.js"
+import { parse } from "../../../grammar/parse.js"
+import type { Diagnostic } from "../diagnostics/diagnostic.js"
+import { describe } from "../diagnostics/facts.js"
+import { didYouMean } from "../diagnostics/suggest.js"
+
+/** Where texts come from. Paths use `/`; `std/NAME` names a file of the standard library. */
+export interface SourceHost {
+  /** The text of a module, or undefined when there is none. */
+  read(path: string): string | undefined
+}
+
+export type Definition = BlockItem | FunctionItem | ModelItem | AblationItem
+
+export interface Module {
+  readonly path: string
+  readonly text: string
+  readonly file: SourceFile
+  /** part of the standard library: errors are reported at the user's call instead of inside it */
+  readonly isStandard: boolean
+  /** what this module itself defines */
+  readonly definitions: Map<string, Definition>
+  /** all that can be named at the top of the module: prelude, imports, own definitions */
+  readonly scope: Map<string, { readonly definition: Definition; readonly module: Module }>
+}
+
+export interface ModuleGraph {
+  readonly root: Module
+  readonly modules: ReadonlyMap<string, Module>
+}
+
+export const PRELUDE = "std/prelude"
+
+/** The module path that `from` written in `importer` means. */
+export function resolvePath(importer: string, from: string): string {
+  if (from.startsWith("std/")) return from
+  const relative = from.startsWith("./") || from.startsWith("../") ? from : `./${from}`
+  const parts = importer.startsWith("std/") ? ["std"] : importer.split("/").slice(0, -1)
+  for (const part of relative.split("/")) {
+    if (part === "..") {
+      if (parts.length === 0 || parts[parts.length - 1] === "..") parts.push("..")
+      else parts.pop()
+    } else if (part !== ".") parts.push(part)
+  }
+  const path = parts.join("/")
+  return path.endsWith(".mdl") ? path : `${path}.mdl`
+}
+
+/** Loads `path` and all it imports. The result has a root even when there are diagnostics, unless it cannot be read. */
+export function loadModules(
+  path: string,
+  host: SourceHost,
+): { readonly output: ModuleGraph | undefined; readonly diagnostics: readonly Diagnostic[] } {
+  const diagnostics: Diagnostic[] = []
+  const modules = new Map<string, Module>()
+  /** paths whose imports are being followed, for finding circles */
+  const open: string[] = []
+
+  const load = (modulePath: string): Module | undefined => {
+    const known = modules.get(modulePath)
+    if (known) return known
+    const text = host.read(modulePath)
+    if (text === undefined) return undefined
+    const parsed = parse(modulePath, text)
+    diagnostics.push(...parsed.diagnostics)
+    const module: Module = {
+      path: modulePath,
+      text,
+      file: parsed.file,
+      isStandard: modulePath.startsWith("std/"),
+      definitions: new Map(),
+      scope: new Map(),
+    }
+    modules.set(modulePath, module)
+    for (const item of parsed.file.items) {
+      if (item.kind !== "import") module.definitions.set(item.name.text, item)
+    }
+    open.push(modulePath)
+    if (modulePath !== PRELUDE) {
+      const prelude = load(PRELUDE)
+      for (const [name, definition] of prelude?.definitions ?? []) {
+        module.scope.set(name, { definition, module: prelude! })
+      }
+    }
+    for (const item of parsed.file.items) if (item.kind === "import") follow(module, item)
+    open.pop()
+    for (const [name, definition] of module.definitions) module.scope.set(name, { definition, module })
+    return module
+  }
+
+  const follow = (importer: Module, item: ImportItem): void => {
+    const target = resolvePath(importer.path, item.from.text)
+    const at = open.indexOf(target)
+    if (at >= 0) {
+      diagnostics.push(describe({ kind: "import-cycle", span: item.from.span, path: [...open.slice(at), target] }))
+      return
+    }
+    const module = load(target)
+    if (!module) {
+      diagnostics.push(describe({ kind: "module-not-found", span: item.from.span, from: item.from.text, path: target }))
+      return
+    }
+    for (const { name, alias } of item.names) {
+      const definition = module.definitions.get(name.text)
+      if (!definition) {
+        diagnostics.push(
+          describe({
+            kind: "no-such-export",
+            span: name.span,
+            name: name.text,
+            from: item.from.text,
+            suggestion: didYouMean(name.text, [...module.definitions.keys()]),
+          }),
+        )
+        continue
+      }
+      importer.scope.set((alias ?? name).text, { definition, module })
+    }
+  }
+
+  const root = load(path)
+  return { output: root && { root, modules }, diagnostics }
+}

@@ -1,0 +1,67 @@
+/**
+ * Which definitions make parameters, and how many named things one statement makes.
+ *
+ * Takes definitions with the modules they stand in; answers by looking at the text alone, so that names of parameters do
+ * not depend on values: a block or function is parametric when it declares a `param`, or calls something that is.
+ */
+
+import type { BlockItem, Expression, FunctionItem, Statement } from "../../../grammar/ast.js"
+import type { Module } from "./modules.js"
+import { childExpressions, statementExpressions } from "./walk.js"
+
+export class ParametricAnalysis {
+  private readonly known = new Map<BlockItem | FunctionItem, boolean>()
+
+  /** Whether using `item` makes parameters. */
+  isParametric(item: BlockItem | FunctionItem, module: Module): boolean {
+    const known = this.known.get(item)
+    if (known !== undefined) return known
+    this.known.set(item, false) // a definition that only leads back to itself makes nothing
+    const names = blockValued(item)
+    const result = item.body.some(
+      (statement) =>
+        statement.kind === "param" ||
+        statementExpressions(statement).some((e) => this.countCalls(e, module, names) > 0),
+    )
+    this.known.set(item, result)
+    return result
+  }
+
+  /**
+   * How many calls in `expression` make named things.
+   *
+   * @param blockNames local names that hold blocks, whose calls therefore make instances
+   */
+  countCalls(expression: Expression, module: Module, blockNames: ReadonlySet<string>): number {
+    let count = 0
+    const callee =
+      expression.kind === "call" ? expression.callee : expression.kind === "pipe" ? bare(expression.right) : undefined
+    if (callee?.kind === "name") {
+      const found = module.scope.get(callee.name.text)
+      if (blockNames.has(callee.name.text)) count++
+      else if (found && (found.definition.kind === "block" || found.definition.kind === "fn")) {
+        if (this.isParametric(found.definition, found.module)) count++
+      }
+    }
+    for (const child of childExpressions(expression)) count += this.countCalls(child, module, blockNames)
+    return count
+  }
+
+  /** The same for a whole statement. */
+  countStatement(statement: Statement, module: Module, blockNames: ReadonlySet<string>): number {
+    return statementExpressions(statement).reduce((sum, e) => sum + this.countCalls(e, module, blockNames), 0)
+  }
+}
+
+/** In `x |> Block`, the right side without brackets is called too. */
+function bare(right: Expression): Expression | undefined {
+  return right.kind === "name" ? right : undefined
+}
+
+/** Parameters of `item` declared to be blocks. */
+export function blockValued(item: BlockItem | FunctionItem): ReadonlySet<string> {
+  const parameters = item.kind === "block" ? [...item.parameters, ...item.inputs] : item.parameters
+  return new Set(
+    parameters.filter((p) => p.type?.kind === "plain-type" && p.type.name.text === "block").map((p) => p.name.text),
+  )
+}

@@ -1,0 +1,62 @@
+/**
+ * The children of expressions and statements, in the order they are written. One place that knows the shape of the AST
+ * for passes that only look.
+ */
+
+import type { DimExpression, Expression, Statement, TypeExpression } from "../../../grammar/ast.js"
+
+export function childExpressions(expression: Expression): readonly Expression[] {
+  switch (expression.kind) {
+    case "number":
+    case "string":
+    case "boolean":
+    case "none":
+    case "name":
+      return []
+    case "list":
+      return expression.items.map((item) => item.value)
+    case "comprehension":
+      return [expression.iterable, ...(expression.condition ? [expression.condition] : []), expression.body]
+    case "record":
+      return expression.fields.flatMap((field) => (field.value ? [field.value] : []))
+    case "range":
+      return [expression.from, expression.to]
+    case "unary":
+      return [expression.operand]
+    case "binary":
+    case "pipe":
+      return [expression.left, expression.right]
+    case "call":
+      return [expression.callee, ...expression.arguments.map((a) => a.value)]
+    case "member":
+      return [expression.object]
+    case "index":
+      return [expression.object, expression.index]
+    case "if":
+      return [expression.condition, expression.then, expression.else]
+    case "fold":
+      return [expression.start, expression.iterable, expression.body]
+    case "do":
+      return expression.body.flatMap(statementExpressions)
+  }
+}
+
+/** Expressions directly in a statement; those inside types are not included. */
+export function statementExpressions(statement: Statement): readonly Expression[] {
+  switch (statement.kind) {
+    case "let":
+    case "output":
+    case "loss":
+    case "return":
+      return [statement.value]
+    case "param":
+      return statement.initial ? [statement.initial] : []
+    case "check":
+      return [statement.condition, statement.message]
+  }
+}
+
+/** The dims of a type; none for plain types. */
+export function dimsOf(type: TypeExpression | undefined): readonly DimExpression[] {
+  return type?.kind === "tensor-type" ? type.dims : []
+}

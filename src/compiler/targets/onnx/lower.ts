@@ -1,0 +1,217 @@
+/**
+ * Turns the planned part of a graph into ONNX nodes by the op records' own rules.
+ *
+ * Takes a graph and its export plan; gives a `Draft`. What stands here is the context that the rules write against: it
+ * names values after the user's statements, makes shapes that follow a symbolic batch, and checks that what a rule wrote
+ * has the type that the language promised for it.
+ */
+
+import { asConstant, equal, evaluate, format, formatShape, symbolsOf, type Dim, type Sizes } from "../../ir/dims.js"
+import type { DataType, Graph, GraphNode, TensorType, ValueId } from "../../ir/graph.js"
+import type { OnnxAttribute, OnnxContext } from "../../ops/definition.js"
+import { sizeOf } from "../../ops/ndarray.js"
+import { NotInInference } from "../../ops/not-in-inference.js"
+import { opDefinition } from "../../ops/registry.js"
+import { Draft } from "./draft.js"
+import { ExportRequestError, LoweringError, OpNotInInference, UnsizedDimension, type Place } from "./errors.js"
+import type { ExportPlan, ParameterValues } from "./plan.js"
+import { RuntimeShapes } from "./runtime-shapes.js"
+import { SchemaError } from "./schema.js"
+import { DATA_TYPE_NUMBER, tensorOf, withSizes, type OnnxType } from "./tensors.js"
+
+export interface LoweringRequest {
+  readonly graph: Graph
+  readonly plan: ExportPlan
+  readonly values: ParameterValues
+  readonly opset: number
+  /** symbols that stay open in the file, such as the batch */
+  readonly symbols: readonly string[]
+}
+
+const placeOf = (node: GraphNode): Place => ({ op: node.op, ...node.origin })
+
+/** Where a node stands in the text, as ONNX doc string. */
+function sourceOf(node: GraphNode): string {
+  const { file, start, end } = node.origin.span
+  return file === "" ? "" : `${file}@${start}-${end}`
+}
+
+/**
+ * @throws OnnxExportError when the graph asks for what an ONNX file cannot hold
+ * @throws LoweringError when a record's rule is wrong
+ */
+export function lowerGraph({ graph, plan, values, opset, symbols }: LoweringRequest): Draft {
+  checkSymbols(graph.sizes, symbols)
+  const draft = new Draft(opset)
+  const names = new Map<ValueId, string>()
+  // Inputs, outputs and parameters keep their names whatever else is there, so they are taken first.
+  const boundary = [...plan.inputs, ...plan.outputs, ...plan.parameters].map((v) => v.name)
+  for (const name of boundary) {
+    if (draft.unique(name) !== name) throw new ExportRequestError(`two inputs, outputs or parameters are named ${name}`)
+  }
+  const read = (value: ValueId): string => {
+    const name = names.get(plan.resolve(value))
+    if (name === undefined) throw new Error(`value ${value} was read before it was written`)
+    return name
+  }
+  for (const { name, value, doc } of plan.inputs)
+    names.set(value, declareInput(draft, graph, symbols, name, value, doc))
+  for (const { name, value, shape, dtype } of plan.parameters) {
+    draft.reserved(name, tensorOf(dtype, shape, values.get(name)!))
+    names.set(value, name)
+  }
+  for (const [value, tensor] of plan.folded) {
+    const node = graph.nodes[graph.values[value]!.node]!
+    names.set(value, draft.tensor(baseName(node), tensor))
+  }
+  const shapes = new RuntimeShapes(draft)
+  for (const node of plan.nodes) {
+    const results = lowerNode(draft, graph, node, node.inputs.map(read), shapes, symbols)
+    node.outputs.forEach((output, index) => names.set(output, results[index]!))
+  }
+  draft.outputs = plan.outputs.map(({ name, value, doc }) => ({ name, value: read(value), doc }))
+  return draft
+}
+
+function checkSymbols(sizes: Sizes, symbols: readonly string[]): void {
+  const sized = symbols.filter((name) => sizes.has(name))
+  if (sized.length === 0) return
+  const list = sized.map((name) => `${name} = ${sizes.get(name)}`).join(", ")
+  throw new ExportRequestError(`a symbol that has a size cannot stay open in the file: ${list}`)
+}
+
+/** Declares a graph input; gives the value to read, which for booleans is converted from int32. */
+function declareInput(
+  draft: Draft,
+  graph: Graph,
+  symbols: readonly string[],
+  name: string,
+  value: ValueId,
+  doc: string | undefined,
+): string {
+  const place: Place = { op: "input", scope: name, section: "" }
+  const type = exportedType(graph.values[value]!.type, graph.sizes, symbols, place)
+  if (type.dtype !== "bool") {
+    draft.input(name, type, doc)
+    return name
+  }
+  // Many runtimes cannot be fed booleans; int32 is understood by all.
+  draft.input(name, { dtype: "i32", shape: type.shape }, doc)
+  const output = draft.unique(`${name}/bool`)
+  const attributes = { to: { int: DATA_TYPE_NUMBER.bool } }
+  draft.append({ name: output, op: "Cast", inputs: [name], outputs: [output], attributes, doc: "" })
+  return output
+}
+
+/** `type` at the graph's sizes; only `symbols` may remain. */
+function exportedType(type: TensorType, sizes: Sizes, symbols: readonly string[], place: Place): OnnxType {
+  const shape = type.shape.map((dim) => {
+    const exported = withSizes(dim, sizes)
+    if (symbolsOf(exported).some((name) => !symbols.includes(name))) throw new UnsizedDimension(format(exported), place)
+    return exported
+  })
+  return { dtype: type.dtype, shape }
+}
+
+/** `vision.down1.conv/conv2d` */
+function baseName(node: GraphNode): string {
+  return node.origin.scope === "" ? node.op : `${node.origin.scope}/${node.op}`
+}
+
+/** Runs the record's rule for one node; gives the names of the node's results. */
+function lowerNode(
+  draft: Draft,
+  graph: Graph,
+  node: GraphNode,
+  inputs: readonly string[],
+  shapes: RuntimeShapes,
+  symbols: readonly string[],
+): readonly string[] {
+  const place = placeOf(node)
+  const promised = node.outputs.map((v) => exportedType(graph.values[v]!.type, graph.sizes, symbols, place))
+  const base = baseName(node)
+  const doc = sourceOf(node)
+  const before = draft.nodes.length
+  const append = (
+    op: string,
+    from: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    count = 1,
+  ): readonly string[] => {
+    const name = draft.unique(`${base}.${op}`)
+    const outputs = Array.from({ length: count }, (_, i) => (i === 0 ? name : draft.unique(`${name}.${i}`)))
+    draft.append({ name, op, inputs: from, outputs, attributes, doc })
+    return outputs
+  }
+  const context: OnnxContext = {
+    opset: draft.opset,
+    inputs,
+    inputTypes: node.inputs.map((v) => graph.values[v]!.type),
+    outputTypes: node.outputs.map((v) => graph.values[v]!.type),
+    attributes: node.attributes,
+    size: (dim) => {
+      const size = evaluate(dim, graph.sizes)
+      if (size === undefined) throw new UnsizedDimension(format(withSizes(dim, graph.sizes)), place)
+      return size
+    },
+    node: append,
+    constant: (dtype, shape, given) => draft.literal(constantTensor(dtype, shape, given)),
+    int64s: (given) => draft.literal(tensorOf("i64", [given.length], given)),
+    shape: (shape, purpose) => {
+      const sized = shape.map((dim) => withSizes(dim, graph.sizes))
+      const open = sized.filter((dim) => asConstant(dim) === undefined)
+      if (open.length === 0 || (open.length === 1 && purpose === "reshape")) {
+        const numbers = sized.map((dim) => asConstant(dim) ?? -1)
+        return draft.literal(tensorOf("i64", [numbers.length], numbers))
+      }
+      return shapes.vector(sized, place)
+    },
+  }
+  let results: readonly string[]
+  try {
+    results = opDefinition(node.op).onnx(context)
+  } catch (error) {
+    if (error instanceof NotInInference) throw new OpNotInInference(place, { cause: error })
+    if (error instanceof SchemaError) throw new LoweringError(place, error.message, { cause: error })
+    throw error
+  }
+  checkResults(draft, place, results, promised)
+  return nameResults(draft, base, results, before)
+}
+
+/** A single value for a larger shape means: filled with it. */
+function constantTensor(
+  dtype: DataType,
+  shape: readonly number[],
+  values: readonly number[],
+): ReturnType<typeof tensorOf> {
+  const count = sizeOf(shape)
+  const filled = values.length === 1 && count > 1 ? new Array<number>(count).fill(values[0]!) : values
+  return tensorOf(dtype, shape, filled)
+}
+
+/** What the rule wrote must be what inference promised; else a wrong model would be written without a word. */
+function checkResults(draft: Draft, place: Place, results: readonly string[], promised: readonly OnnxType[]): void {
+  if (results.length < promised.length) {
+    throw new LoweringError(place, `it gave ${results.length} values for ${promised.length} outputs`)
+  }
+  promised.forEach(({ dtype, shape }, index) => {
+    const type = draft.typeOf(results[index]!)
+    const same = type.shape.length === shape.length && type.shape.every((dim, axis) => equal(dim, shape[axis]!))
+    if (type.dtype === dtype && same) return
+    const found = `${type.dtype}${formatShape(type.shape)}`
+    throw new LoweringError(place, `output ${index + 1} is ${found}, expected ${dtype}${formatShape(shape)}`)
+  })
+}
+
+/** Values that a rule made and gives as results are named after the statement, without the ONNX operator. */
+function nameResults(draft: Draft, base: string, results: readonly string[], before: number): readonly string[] {
+  const own = new Map(draft.nodes.slice(before).flatMap((node, i) => node.outputs.map((o) => [o, before + i] as const)))
+  return results.map((result, index) => {
+    const at = own.get(result)
+    if (at === undefined || results.indexOf(result) !== index) return result
+    const name = draft.unique(index === 0 ? base : `${base}.output${index}`)
+    draft.rename(result, name, before)
+    return name
+  })
+}

@@ -1,0 +1,210 @@
+/**
+ * Rewrites an ONNX draft into what a person would have written by hand.
+ *
+ * Takes a draft; changes it in place. Constants that are only moved (transposed, reshaped) are stored moved; reshapes of
+ * reshapes and transposes of transposes become one or none; nodes that change nothing vanish; a convolution takes a
+ * per-channel constant that is added to it as its bias; what nothing reads is dropped. Every rewrite keeps the numbers
+ * bit for bit, except that a bias is added inside the convolution.
+ */
+
+import { asConstant, equal } from "../../ir/dims.js"
+import { Draft, type DraftNode } from "./draft.js"
+import { reshapeTensor, sameTensor, transposeTensor, type OnnxTensor, type OnnxType } from "./tensors.js"
+
+export function simplify(draft: Draft): void {
+  rewriteMoves(draft)
+  absorbBiases(draft)
+  dropUnused(draft)
+  nameOutputs(draft)
+  dropUnused(draft)
+}
+
+// ----------------------------------------------------------------------------------------------- moving and copying
+
+/** One sweep forwards; what a node reads has already been rewritten. */
+function rewriteMoves(draft: Draft): void {
+  const instead = new Map<string, string>()
+  const made = new Map<string, DraftNode>()
+  const moved = new Map<string, string>()
+  const kept: DraftNode[] = []
+  for (const old of draft.nodes) {
+    const merged = mergeWithProducer(
+      { ...old, inputs: old.inputs.map((value) => instead.get(value) ?? value) },
+      draft,
+      made,
+    )
+    const same = sameAsInput(merged, draft) ?? movedConstant(merged, draft, moved)
+    if (same !== undefined) {
+      instead.set(merged.outputs[0]!, same)
+      continue
+    }
+    kept.push(merged)
+    for (const output of merged.outputs) made.set(output, merged)
+  }
+  draft.nodes = kept
+  draft.outputs = draft.outputs.map((output) => ({ ...output, value: instead.get(output.value) ?? output.value }))
+}
+
+const sameType = (a: OnnxType, b: OnnxType): boolean =>
+  a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((dim, axis) => equal(dim, b.shape[axis]!))
+
+/** A reshape of a reshape reads what the first one read; likewise a transpose of a transpose. */
+function mergeWithProducer(node: DraftNode, draft: Draft, made: ReadonlyMap<string, DraftNode>): DraftNode {
+  const first = made.get(node.inputs[0] ?? "")
+  if (!first || first.op !== node.op) return node
+  if (node.op === "Reshape") {
+    // A size 0 copies an axis of the tensor that is read, which would then be another one.
+    const copies = draft.knownOf(node.inputs[1]!).elements?.some((dim) => asConstant(dim) === 0) ?? true
+    return copies ? node : { ...node, inputs: [first.inputs[0]!, node.inputs[1]!] }
+  }
+  const [inner, outer] = [permOf(first), permOf(node)]
+  if (node.op !== "Transpose" || !inner || !outer) return node
+  return { ...node, inputs: first.inputs, attributes: { perm: { ints: outer.map((axis) => inner[axis]!) } } }
+}
+
+function permOf(node: DraftNode): readonly number[] | undefined {
+  const perm = node.attributes["perm"]
+  return perm && "ints" in perm ? perm.ints : undefined
+}
+
+/** The input of a node that gives its input unchanged. */
+function sameAsInput(node: DraftNode, draft: Draft): string | undefined {
+  const input = node.inputs[0]
+  if (input === undefined || input === "") return undefined
+  const unchanged = sameType(draft.typeOf(input), draft.typeOf(node.outputs[0]!))
+  switch (node.op) {
+    case "Identity":
+      return input
+    case "Reshape":
+    case "Expand":
+    case "Cast":
+    case "Squeeze":
+    case "Unsqueeze":
+      return unchanged ? input : undefined
+    case "Transpose":
+      return permOf(node)?.every((from, to) => from === to) ? input : undefined
+    default:
+      return undefined
+  }
+}
+
+/** The constant that a node makes from a constant by moving elements; each is stored once. */
+function movedConstant(node: DraftNode, draft: Draft, moved: Map<string, string>): string | undefined {
+  const source = node.inputs[0] ?? ""
+  const tensor = draft.tensors.get(source)
+  if (!tensor) return undefined
+  const shape = draft.typeOf(node.outputs[0]!).shape.map(asConstant)
+  let suffix: string
+  let result: OnnxTensor
+  if (node.op === "Transpose") {
+    const perm = permOf(node)!
+    suffix = perm.length === 2 ? "transposed" : `perm_${perm.join("_")}`
+    result = transposeTensor(tensor, perm)
+  } else if (["Reshape", "Squeeze", "Unsqueeze"].includes(node.op) && shape.every((size) => size !== undefined)) {
+    suffix = `shape_${shape.join("x")}`
+    result = reshapeTensor(tensor, shape)
+  } else {
+    return undefined
+  }
+  const key = `${source}.${suffix}`
+  const old = moved.get(key)
+  if (old !== undefined) return old
+  const name = draft.tensor(key, result)
+  draft.madeFrom.set(name, source)
+  moved.set(key, name)
+  return name
+}
+
+// ------------------------------------------------------------------------------------------------------------ biases
+
+/** Conv followed by the addition of one constant per channel becomes Conv with a bias. */
+function absorbBiases(draft: Draft): void {
+  const uses = countUses(draft)
+  const made = draft.producers()
+  const fused = new Map<string, DraftNode>()
+  const instead = new Map<string, string>()
+  for (const node of draft.nodes) {
+    if (node.op !== "Add") continue
+    for (const [value, other] of [node.inputs, [...node.inputs].reverse()] as [string, string][]) {
+      const conv = made.get(value)
+      const bias = draft.tensors.get(other)
+      if (conv?.op !== "Conv" || conv.inputs.length !== 2 || uses.get(value) !== 1 || !bias) continue
+      const vector = perChannel(bias, draft.typeOf(value))
+      if (!vector || !sameType(draft.typeOf(value), draft.typeOf(node.outputs[0]!))) continue
+      fused.set(conv.name, { ...conv, inputs: [...conv.inputs, biasName(draft, other, vector)] })
+      instead.set(node.outputs[0]!, value)
+      break
+    }
+  }
+  const replace = (value: string): string => instead.get(value) ?? value
+  draft.nodes = draft.nodes
+    .filter((node) => !instead.has(node.outputs[0]!))
+    .map((node) => fused.get(node.name) ?? node)
+    .map((node) => ({ ...node, inputs: node.inputs.map(replace) }))
+  draft.outputs = draft.outputs.map((output) => ({ ...output, value: replace(output.value) }))
+}
+
+/** `tensor` as a vector over the channels of `type` when broadcasting adds one number to each channel. */
+function perChannel(tensor: OnnxTensor, type: OnnxType): OnnxTensor | undefined {
+  const channels = asConstant(type.shape[1]!)
+  const missing = type.shape.length - tensor.shape.length
+  if (channels === undefined || missing < 0 || missing > 1) return undefined
+  const fits = tensor.shape.every((size, axis) => size === (axis + missing === 1 ? channels : 1))
+  return fits ? reshapeTensor(tensor, [channels]) : undefined
+}
+
+/** The parameter itself when the constant was only a view of it, so that the file shows its name. */
+function biasName(draft: Draft, source: string, vector: OnnxTensor): string {
+  for (let name: string | undefined = source; name !== undefined; name = draft.madeFrom.get(name)) {
+    if (sameTensor(draft.tensors.get(name)!, vector)) return name
+  }
+  const name = draft.tensor(`${source}.bias`, vector)
+  draft.madeFrom.set(name, source)
+  return name
+}
+
+function countUses(draft: Draft): ReadonlyMap<string, number> {
+  const uses = new Map<string, number>()
+  const read = (value: string): void => void uses.set(value, (uses.get(value) ?? 0) + 1)
+  for (const node of draft.nodes) node.inputs.forEach(read)
+  for (const output of draft.outputs) read(output.value)
+  return uses
+}
+
+// ------------------------------------------------------------------------------------------------- names and leftovers
+
+/** Drops nodes and constants that no output needs. */
+function dropUnused(draft: Draft): void {
+  const needed = new Set(draft.outputs.map((output) => output.value))
+  const kept: DraftNode[] = []
+  for (const node of [...draft.nodes].reverse()) {
+    if (!node.outputs.some((output) => needed.has(output))) continue
+    kept.unshift(node)
+    for (const value of node.inputs) needed.add(value)
+  }
+  draft.nodes = kept
+  for (const name of [...draft.tensors.keys()]) if (!needed.has(name)) draft.tensors.delete(name)
+}
+
+/** Makes each output's value bear the output's name; what cannot be renamed is passed through an Identity. */
+function nameOutputs(draft: Draft): void {
+  const made = draft.producers()
+  const bound = new Set<string>()
+  for (const output of [...draft.outputs]) {
+    const { value } = draft.outputs.find((o) => o.name === output.name)!
+    if (made.has(value) && !bound.has(value)) {
+      bound.add(output.name)
+      draft.rename(value, output.name)
+    } else {
+      draft.append({
+        name: output.name,
+        op: "Identity",
+        inputs: [value],
+        outputs: [output.name],
+        attributes: {},
+        doc: "",
+      })
+      draft.outputs = draft.outputs.map((o) => (o.name === output.name ? { ...o, value: output.name } : o))
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Tensors and types as ONNX has them: element types, raw little-endian bytes, dims that may be symbolic.
+ *
+ * Takes numbers and typed arrays; gives `OnnxTensor` (concrete, as an initialiser is stored) and `OnnxType`. Bytes are
+ * kept instead of numbers because that is what the file holds, what is hashed, and what large weights can be copied as
+ * without a detour over JavaScript numbers.
+ */
+
+import { add, constant, multiply, substitute, symbol, symbolsOf, type Dim, type Sizes } from "../../ir/dims.js"
+import type { DataType } from "../../ir/graph.js"
+import { sizeOf, stridesOf } from "../../ops/ndarray.js"
+
+/** The element types that exported models use; 64-bit integers only for shapes, axes and indices. */
+export type OnnxDataType = DataType | "i64"
+
+export interface OnnxType {
+  readonly dtype: OnnxDataType
+  readonly shape: readonly Dim[]
+}
+
+/** A concrete tensor; `bytes` is row-major and little-endian, one byte per boolean. */
+export interface OnnxTensor {
+  readonly dtype: OnnxDataType
+  readonly shape: readonly number[]
+  readonly bytes: Uint8Array
+}
+
+/** `onnx.TensorProto.DataType` */
+export const DATA_TYPE_NUMBER: Readonly<Record<OnnxDataType, number>> = { f32: 1, i32: 6, i64: 7, bool: 9 }
+
+/** The words of ONNX's textual syntax. */
+export const DATA_TYPE_WORD: Readonly<Record<OnnxDataType, string>> = {
+  f32: "float",
+  i32: "int32",
+  i64: "int64",
+  bool: "bool",
+}
+
+export const BYTES_PER_ELEMENT: Readonly<Record<OnnxDataType, number>> = { f32: 4, i32: 4, i64: 8, bool: 1 }
+
+/** The element type with the given enum number; undefined for those that exported models do not use. */
+export function dataTypeOfNumber(number: number): OnnxDataType | undefined {
+  return (Object.keys(DATA_TYPE_NUMBER) as OnnxDataType[]).find((dtype) => DATA_TYPE_NUMBER[dtype] === number)
+}
+
+const hostIsLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+
+/** Raw little-endian bytes of `values`: f32, i32 and bool rounded as typed arrays round, i64 from safe integers. */
+export function tensorOf(dtype: OnnxDataType, shape: readonly number[], values: ArrayLike<number>): OnnxTensor {
+  if (values.length !== sizeOf(shape)) throw new RangeError(`${values.length} values for shape [${shape.join(", ")}]`)
+  return { dtype, shape, bytes: bytesOf(dtype, values) }
+}
+
+function bytesOf(dtype: OnnxDataType, values: ArrayLike<number>): Uint8Array {
+  if (dtype === "bool") return Uint8Array.from(values, (value) => (value === 0 ? 0 : 1))
+  if (dtype === "i64") {
+    const bytes = new Uint8Array(values.length * 8)
+    const view = new DataView(bytes.buffer)
+    for (let i = 0; i < values.length; i++) view.setBigInt64(i * 8, BigInt(values[i]!), true)
+    return bytes
+  }
+  const typed =
+    dtype === "f32"
+      ? values instanceof Float32Array
+        ? values
+        : Float32Array.from(values)
+      : values instanceof Int32Array
+        ? values
+        : Int32Array.from(values)
+  const bytes = new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength)
+  return hostIsLittleEndian ? bytes : swapWords(bytes)
+}
+
+function swapWords(bytes: Uint8Array): Uint8Array {
+  const swapped = new Uint8Array(bytes.length)
+  for (let i = 0; i < bytes.length; i++) swapped[i] = bytes[i - (i % 4) + (3 - (i % 4))]!
+  return swapped
+}
+
+/** The elements of `tensor` as numbers. 64-bit integers past the safe range are brought to its end ("to the last"). */
+export function numbersOf(tensor: OnnxTensor): number[] {
+  const view = new DataView(tensor.bytes.buffer, tensor.bytes.byteOffset, tensor.bytes.byteLength)
+  const step = BYTES_PER_ELEMENT[tensor.dtype]
+  return Array.from({ length: tensor.bytes.byteLength / step }, (_, i) => {
+    if (tensor.dtype === "f32") return view.getFloat32(i * step, true)
+    if (tensor.dtype === "i32") return view.getInt32(i * step, true)
+    if (tensor.dtype === "bool") return view.getUint8(i)
+    const value = Number(view.getBigInt64(i * step, true))
+    return Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
+  })
+}
+
+/** The same elements with axis `i` of the result taken from axis `perm[i]`. */
+export function transposeTensor(tensor: OnnxTensor, perm: readonly number[]): OnnxTensor {
+  const width = BYTES_PER_ELEMENT[tensor.dtype]
+  const shape = perm.map((axis) => tensor.shape[axis]!)
+  const from = stridesOf(tensor.shape)
+  const strides = perm.map((axis) => from[axis]! * width)
+  const bytes = new Uint8Array(tensor.bytes.byteLength)
+  const index = new Array<number>(shape.length).fill(0)
+  let source = 0
+  for (let target = 0; target < bytes.length; target += width) {
+    for (let byte = 0; byte < width; byte++) bytes[target + byte] = tensor.bytes[source + byte]!
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      source += strides[axis]!
+      if (++index[axis]! < shape[axis]!) break
+      source -= strides[axis]! * shape[axis]!
+      index[axis] = 0
+    }
+  }
+  return { dtype: tensor.dtype, shape, bytes }
+}
+
+export function reshapeTensor(tensor: OnnxTensor, shape: readonly number[]): OnnxTensor {
+  return { ...tensor, shape }
+}
+
+/** Equal type, shape and bytes. */
+export function sameTensor(a: OnnxTensor, b: OnnxTensor): boolean {
+  if (a.dtype !== b.dtype || a.shape.length !== b.shape.length || a.bytes.length !== b.bytes.length) return false
+  return a.shape.every((size, axis) => size === b.shape[axis]) && a.bytes.every((byte, i) => byte === b.bytes[i])
+}
+
+/**
+ * A 64-bit hash of bytes, as 16 hexadecimal digits: two FNV-1a streams of 32 bits with different starts. Not for
+ * secrets; it tells two tensors apart in golden files and names constants by their content.
+ */
+export function hashBytes(bytes: Uint8Array): string {
+  let a = 0x811c9dc5
+  let b = 0x9e3779b9
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!
+    a = Math.imul(a ^ byte, 0x01000193)
+    b = Math.imul(b ^ byte ^ (a >>> 24), 0x01000193)
+  }
+  return [a, b].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("")
+}
+
+/** `dim` with the known sizes put in: a number, or a polynomial over the symbols that stay open. */
+export function withSizes(dim: Dim, sizes: Sizes): Dim {
+  const bindings = new Map(
+    symbolsOf(dim).flatMap((name) => (sizes.has(name) ? [[name, constant(sizes.get(name)!)]] : [])),
+  )
+  return bindings.size === 0 ? dim : substitute(dim, bindings as Map<string, Dim>)
+}
+
+/**
+ * Reads back what `format` of dims prints for whole dims: `224`, `N`, `18*N + 1`, `N*T - 2`. Undefined for other text.
+ *
+ * ONNX keeps a symbolic dimension as a text; the checker needs its meaning to see that two of them agree. Fractions do
+ * not occur: a dimension with an open symbol is never divided unless the division is exact.
+ */
+export function parseDim(text: string): Dim | undefined {
+  let sum = constant(0)
+  for (const term of text.replaceAll(" - ", " + -").split(" + ")) {
+    const match = /^(-?)(\d+|[A-Za-z_]\w*)((?:\*[A-Za-z_]\w*)*)$/.exec(term)
+    if (!match) return undefined
+    const [, sign, head, tail] = match
+    let value = constant(sign ? -1 : 1)
+    for (const factor of [head!, ...tail!.split("*").slice(1)]) {
+      value = multiply(value, /^\d/.test(factor) ? constant(Number(factor)) : symbol(factor))
+    }
+    sum = add(sum, value)
+  }
+  return sum
+}

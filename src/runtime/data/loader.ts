@@ -1,0 +1,298 @@
+/**
+ * Batches for training and evaluation, in a seeded order, made ahead of their use.
+ *
+ * Takes: samples, a batch size, an image size, a tokenizer's description, a seed. Gives: for each epoch, batches as flat
+ * arrays ready to be fed.
+ *
+ * Why so:
+ * - The order is a permutation keyed by (seed, epoch) and nothing else, and augmentation by (seed, epoch, sample): two
+ *   models (a base and its ablation) see the same batches, so their comparison is paired, and a run can be resumed at any
+ *   (epoch, batch) and go on exactly as it would have.
+ * - Notes are tokenised once, at the start, each distinct one once; a frozen text encoder can be run over `notes` and
+ *   looked up by `note_index`.
+ * - Batches are made by data workers (see worker.ts), at least two ahead of the consumer.
+ */
+import { createTokenizer, type Encoding, type TokenizerDescription } from "../tokenizers/tokenizer.js"
+import type { Augmentation } from "./augment.js"
+import type { BatchArrays, BuildPlan } from "./batch-builder.js"
+import { DataError } from "./data-error.js"
+import type { ChannelOrder, MaskRule, Size } from "./images.js"
+import { RandomStream } from "./random.js"
+import { SampleCache } from "./sample-cache.js"
+import type { Sample } from "./sample.js"
+import { type BatchFiller, inProcess, WorkerPool } from "./worker-pool.js"
+
+export interface LoaderOptions {
+  readonly samples: readonly Sample[]
+  /** Rows of a batch, N. */
+  readonly batch: number
+  readonly size: Size
+  /** Undefined for a model without a note: then the note arrays have no columns. */
+  readonly tokenizer: TokenizerDescription | undefined
+  /** Columns of the note arrays, T. */
+  readonly tokenLength: number
+  readonly seed: number
+  /** Whether to permute; without, the samples come as given. */
+  readonly shuffle: boolean
+  /**
+   * What becomes of a last batch that is not full: "drop" leaves it out, "pad" fills it by repeating its first sample
+   * (`count` tells how many are real), "keep" gives fewer rows.
+   */
+  readonly last: "drop" | "pad" | "keep"
+  /** Data workers; 0 makes batches in the calling thread, which does not progress during a training step. */
+  readonly workers: number
+  /** Batches made ahead; at least 2, and by default one more than the workers. */
+  readonly prefetch?: number
+  readonly augment?: readonly Augmentation[]
+  readonly channels: ChannelOrder
+  /** How a resized mask is made binary; "any" (> 0), as published, by default. */
+  readonly maskRule?: MaskRule
+  /** Memory for decoded samples, in bytes; 512 MB by default, 0 for none. */
+  readonly cacheBytes?: number
+}
+
+/** One batch. N rows, of which the first `count` are real. Arrays are flat, in row-major order. */
+export interface Batch {
+  /** Of the `count` real rows. */
+  readonly ids: readonly string[]
+  readonly count: number
+  /** [N, 3, H, W] in [0, 1]. */
+  readonly image: Float32Array<ArrayBuffer>
+  /** [N, T]. */
+  readonly note_ids: Int32Array
+  /** [N, T]: 1 for a token, 0 for padding. */
+  readonly note_valid: Float32Array
+  /** [N]: the row's note in `Loader.notes`. */
+  readonly note_index: Int32Array
+  /** [N, 1, H, W]: 0 or 1. */
+  readonly mask: Float32Array<ArrayBuffer>
+  /** How many of the real rows have a note that was cut to T tokens. */
+  readonly truncatedNotes: number
+}
+
+/** The next batch to come. */
+export interface Position {
+  readonly epoch: number
+  readonly batch: number
+}
+
+export interface DistinctNote extends Encoding {
+  readonly note: string
+}
+
+export interface Loader {
+  readonly batchesPerEpoch: number
+  /** The distinct notes, in the order of their first sample. Empty without a tokenizer. */
+  readonly notes: readonly DistinctNote[]
+  /** How many samples have a note that was cut to T tokens. */
+  readonly truncatedNotes: number
+  /** Where the epoch that was iterated last has got to; what a checkpoint keeps, to go on with `epoch(e, { from })`. */
+  readonly position: Position
+  /** The batches of epoch `e` (0, 1, ...), from batch `from` on. Stopping early is fine. @throws DataError for a bad file. */
+  epoch(e: number, options?: { from?: number }): AsyncGenerator<Batch, void, undefined>
+  /** Optional: hands back a batch that is no longer needed, so that its arrays are used again. It is empty afterwards. */
+  release(batch: Batch): void
+  /** Ends the workers. The loader cannot be used afterwards. */
+  close(): Promise<void>
+}
+
+const DEFAULT_CACHE_BYTES = 512 * 2 ** 20
+
+/** The order of epoch `epoch`: a permutation of 0..count-1 that depends on (count, seed, epoch) only. */
+export function epochOrder(count: number, seed: number, epoch: number): Int32Array {
+  return new RandomStream(`order/${seed}/${epoch}`).permutation(count)
+}
+
+/**
+ * Opens a loader.
+ * @throws DataError for no sample, more rows than samples with `last: "drop"`, or options out of range.
+ * @throws Error when the workers have not been built (`npm run setup`).
+ */
+export async function openLoader(options: LoaderOptions): Promise<Loader> {
+  checkOptions(options)
+  const { samples, size } = options
+  const notes = await encodeNotes(options)
+  const plan: BuildPlan = {
+    samples: samples.map(({ id, imagePath, maskPath }) => ({ id, imagePath, maskPath })),
+    size: { height: size.height, width: size.width },
+    channels: options.channels,
+    maskRule: options.maskRule ?? "any",
+    augment: [...(options.augment ?? [])],
+    seed: options.seed,
+    cache: SampleCache.memory(samples.length, size, options.cacheBytes ?? DEFAULT_CACHE_BYTES),
+  }
+  const filler = options.workers === 0 ? inProcess(plan) : new WorkerPool(plan, options.workers)
+  return new BatchLoader(options, notes, filler)
+}
+
+interface Notes {
+  readonly distinct: readonly DistinctNote[]
+  /** The note of each sample. */
+  readonly index: Int32Array
+}
+
+async function encodeNotes({ samples, tokenizer: description, tokenLength }: LoaderOptions): Promise<Notes> {
+  const index = new Int32Array(samples.length)
+  if (description === undefined) return { distinct: [], index }
+  const tokenizer = await createTokenizer(description)
+  const distinct: DistinctNote[] = []
+  const known = new Map<string, number>()
+  samples.forEach(({ note }, i) => {
+    let found = known.get(note)
+    if (found === undefined) {
+      found = distinct.length
+      known.set(note, found)
+      distinct.push({ note, ...tokenizer.encode(note, tokenLength) })
+    }
+    index[i] = found
+  })
+  return { distinct, index }
+}
+
+class BatchLoader implements Loader {
+  readonly batchesPerEpoch: number
+  readonly notes: readonly DistinctNote[]
+  readonly truncatedNotes: number
+  private readonly prefetch: number
+  private readonly columns: number
+  private readonly spare: BatchArrays[] = []
+  private current: Position = { epoch: 0, batch: 0 }
+  private closed = false
+
+  constructor(
+    private readonly options: LoaderOptions,
+    private readonly encoded: Notes,
+    private readonly filler: BatchFiller,
+  ) {
+    const { samples, batch, last, workers, tokenizer, tokenLength } = options
+    this.batchesPerEpoch = last === "drop" ? Math.floor(samples.length / batch) : Math.ceil(samples.length / batch)
+    this.notes = encoded.distinct
+    this.truncatedNotes = this.countTruncated(Int32Array.from(samples, (_, i) => i))
+    this.prefetch = options.prefetch ?? Math.max(2, workers + 1)
+    this.columns = tokenizer === undefined ? 0 : tokenLength
+  }
+
+  get position(): Position {
+    return this.current
+  }
+
+  async *epoch(e: number, { from = 0 }: { from?: number } = {}): AsyncGenerator<Batch, void, undefined> {
+    if (this.closed) throw new Error("the loader is closed")
+    if (!Number.isSafeInteger(e) || e < 0) throw new RangeError(`epoch ${e}: give 0, 1, ...`)
+    if (!Number.isInteger(from) || from < 0 || from > this.batchesPerEpoch) {
+      throw new RangeError(`batch ${from} of epoch ${e}: there are ${this.batchesPerEpoch}`)
+    }
+    const { samples, seed, shuffle, batch } = this.options
+    const order = shuffle ? epochOrder(samples.length, seed, e) : Int32Array.from(samples, (_, i) => i)
+    const ahead: { rows: Int32Array; arrays: Promise<BatchArrays> }[] = []
+    let next = from
+    const start = () => {
+      while (next < this.batchesPerEpoch && ahead.length < this.prefetch) {
+        const rows = order.slice(next * batch, Math.min((next + 1) * batch, order.length))
+        const arrays = this.filler.fill(rows.slice(), e, this.emptyArrays(rows.length))
+        // A batch that fails while an earlier one is in use is reported when it is its turn; if the consumer stops before
+        // that, nobody needs it. Without this line Node would end the process for an unhandled rejection.
+        arrays.catch(() => undefined)
+        ahead.push({ rows, arrays })
+        next++
+      }
+    }
+    this.current = { epoch: e, batch: from }
+    for (let index = from; index < this.batchesPerEpoch; index++) {
+      start()
+      const { rows, arrays } = ahead.shift() as (typeof ahead)[number]
+      const filled = await arrays
+      start()
+      this.current = index + 1 < this.batchesPerEpoch ? { epoch: e, batch: index + 1 } : { epoch: e + 1, batch: 0 }
+      yield this.batchOf(rows, filled)
+    }
+  }
+
+  release(batch: Batch): void {
+    // More than are ever in flight would only be kept for nothing.
+    if (this.spare.length <= this.prefetch && batch.image.length > 0) {
+      this.spare.push({ image: batch.image, mask: batch.mask })
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+    this.spare.length = 0
+    await this.filler.close()
+  }
+
+  private batchOf(rows: Int32Array, { image, mask }: BatchArrays): Batch {
+    const { samples, size } = this.options
+    const n = mask.length / (size.height * size.width)
+    const columns = this.columns
+    const note_ids = new Int32Array(n * columns)
+    const note_valid = new Float32Array(n * columns)
+    const note_index = new Int32Array(n)
+    for (let row = 0; row < n; row++) {
+      const sample = (row < rows.length ? rows[row] : rows[0]) as number
+      note_index[row] = this.encoded.index[sample] as number
+      const note = this.notes[note_index[row] as number]
+      if (note === undefined) continue
+      note_ids.set(note.ids, row * columns)
+      note_valid.fill(1, row * columns, row * columns + note.valid)
+    }
+    return {
+      ids: Array.from(rows, (row) => (samples[row] as Sample).id),
+      count: rows.length,
+      image,
+      note_ids,
+      note_valid,
+      note_index,
+      mask,
+      truncatedNotes: this.countTruncated(rows),
+    }
+  }
+
+  private countTruncated(rows: Int32Array): number {
+    return rows.reduce((sum, row) => sum + (this.notes[this.encoded.index[row] as number]?.truncated ? 1 : 0), 0)
+  }
+
+  private emptyArrays(real: number): BatchArrays {
+    const { batch, last, size } = this.options
+    const n = last === "keep" ? real : batch
+    const area = size.height * size.width
+    const spare = this.spare.pop()
+    // A released batch that was kept short, or whose arrays the consumer has moved elsewhere, does not fit.
+    if (spare && spare.mask.length === n * area && spare.image.length === 3 * n * area) return spare
+    return { image: new Float32Array(3 * n * area), mask: new Float32Array(n * area) }
+  }
+}
+
+function checkOptions(options: LoaderOptions): void {
+  const { samples, batch, size, last, workers, prefetch = 2, seed, cacheBytes = 0 } = options
+  const whole = (value: number, least: number, what: string) => {
+    if (Number.isSafeInteger(value) && value >= least) return
+    throw new DataError({ what: `${what} is ${value}`, fix: `give a whole number of at least ${least}` })
+  }
+  whole(batch, 1, "the batch size")
+  whole(size.height, 1, "the image height")
+  whole(size.width, 1, "the image width")
+  whole(workers, 0, "the number of data workers")
+  whole(prefetch, 2, "the number of batches made ahead")
+  whole(seed, 0, "the seed")
+  whole(cacheBytes, 0, "the memory for decoded samples")
+  if (samples.length === 0) {
+    throw new DataError({
+      what: "there is no sample to load",
+      fix: "choose a split that has samples (mdl data inspect)",
+    })
+  }
+  if (last === "drop" && samples.length < batch) {
+    throw new DataError({
+      what: `a batch of ${batch} cannot be filled from ${samples.length} samples`,
+      fix: `use a batch of at most ${samples.length}, or more data`,
+    })
+  }
+  const missing = samples.find((sample) => sample.maskPath === undefined)
+  if (missing) {
+    throw new DataError({
+      what: `the sample ${missing.id} has no mask`,
+      fix: "train and evaluate on samples with masks; `mdl predict` wants none",
+    })
+  }
+}

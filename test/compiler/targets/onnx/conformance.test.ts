@@ -1,0 +1,73 @@
+/**
+ * Every case of every op that an ONNX file can hold: exported at each opset, run with ONNX Runtime, compared with the
+ * float64 reference. One session per case and opset; the records decide what is left out, with a reason.
+ */
+
+import { describe, expect, it } from "vitest"
+import { exportOnnx } from "../../../../src/compiler/targets/onnx/export.js"
+import { interpret } from "../../../../src/compiler/targets/reference/interpret.js"
+import type { NdArray } from "../../../../src/compiler/ops/ndarray.js"
+import { OP_NAMES } from "../../../../src/compiler/ops/names.js"
+import { runOnnx, type RuntimeTensor } from "../../../../src/runtime/onnx/run.js"
+import { allCases, buildCase, drawCase, CASE_SIZES } from "../../ops/case-values.js"
+import { OpNotInInference } from "../../../../src/compiler/targets/onnx/errors.js"
+import { OPSETS, runtimeTensor } from "./graphs.js"
+
+const DEFAULT_TOLERANCE = 2e-5
+
+/** Largest difference relative to the largest expected magnitude (at least 1e-3 of it, so that zeros compare). */
+function relativeError(found: RuntimeTensor, expected: NdArray): number {
+  expect([...found.shape]).toEqual([...expected.shape])
+  const scale = Math.max(1e-3, ...expected.data.map(Math.abs))
+  let worst = 0
+  expected.data.forEach((value, i) => (worst = Math.max(worst, Math.abs(Number(found.data[i]) - value) / scale)))
+  return worst
+}
+
+const kept = allCases().filter((c) => c.case.skip?.onnx === undefined)
+const skipped = allCases().filter((c) => c.case.skip?.onnx !== undefined)
+
+describe("ONNX gives what the reference gives", () => {
+  it("for most ops", () => {
+    // a record that skips all its cases would otherwise go unnoticed
+    const ops = new Set(kept.map((c) => c.op))
+    expect(ops.size).toBeGreaterThanOrEqual(55)
+    expect(OP_NAMES.length).toBeGreaterThanOrEqual(ops.size)
+  })
+
+  for (const { id, op, case: c } of kept) {
+    it(id, async () => {
+      const { graph, outputs } = buildCase(op, c)
+      const inputs = drawCase(op, c)
+      const feeds = new Map(graph.inputs.map(({ value }, i) => [value, inputs[i]!] as const))
+      const expected = interpret(graph, outputs, feeds, { sizes: CASE_SIZES, seed: 0, step: 0 })
+      for (const opset of OPSETS) {
+        const model = exportOnnx({ name: op, graph, parameters: new Map(), opset, symbols: [], metadata: {} })
+        expect(model.opset).toBe(opset)
+        const given = Object.fromEntries(
+          model.inputs.map(({ name, dtype }) => {
+            const index = graph.inputs.findIndex((input) => input.name === name)
+            return [name, runtimeTensor(dtype, inputs[index]!)]
+          }),
+        )
+        const found = await runOnnx(model.bytes, given)
+        expected.forEach((array, index) => {
+          const error = relativeError(found[`o${index}`]!, array)
+          expect(error, `output ${index} at opset ${opset}`).toBeLessThanOrEqual(c.tolerance ?? DEFAULT_TOLERANCE)
+        })
+      }
+    })
+  }
+})
+
+describe("what has no place in inference is refused with its place", () => {
+  for (const { id, op, case: c } of skipped) {
+    it(id, () => {
+      const { graph } = buildCase(op, c)
+      const attempt = (): unknown =>
+        exportOnnx({ name: op, graph, parameters: new Map(), symbols: [], metadata: {} })
+      expect(attempt).toThrow(OpNotInInference)
+      expect(attempt).toThrow(/in case \(section case\)/)
+    })
+  }
+})

@@ -1,0 +1,104 @@
+/**
+ * Every conformance case of every op: TensorFlow, through the layout pass and the lowering, against the float64
+ * reference; forward and, where the op has a gradient, backward. All cases are signatures of one SavedModel.
+ */
+
+import { rmSync } from "node:fs"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import type { Graph, ValueId } from "../../../../src/compiler/ir/graph.js"
+import { opDefinition } from "../../../../src/compiler/ops/registry.js"
+import type { NdArray } from "../../../../src/compiler/ops/ndarray.js"
+import { interpret } from "../../../../src/compiler/targets/reference/interpret.js"
+import { NativeSession, type Feeds } from "../../../../src/runtime/session.js"
+import { allCases, buildCase, buildGradientCase, drawCase, type NamedCase } from "../../ops/case-values.js"
+import { CASE_SEED, CASE_STEP, CaseModel, hostTensor, relativeError } from "./case-model.js"
+
+const TOLERANCE = 2e-5
+const cases = allCases()
+const runnable = cases.filter(({ case: c }) => !c.skip?.tensorflow)
+/** Cases through which a gradient passes: the op has a rule, and something real goes in and comes out. */
+const differentiable = runnable.filter(({ op, case: c }) => {
+  if (typeof opDefinition(op).gradient !== "function" || c.skip?.gradient || op === "stop_gradient") return false
+  const { graph, outputs } = buildCase(op, c)
+  return c.inputs.some((input) => input.dtype === "f32") && outputs.some((v) => graph.values[v]!.type.dtype === "f32")
+})
+
+/** The inputs of a graph with the values they are fed. */
+interface Fed {
+  readonly graph: Graph
+  readonly values: ReadonlyMap<ValueId, NdArray>
+}
+
+function forward({ op, case: c }: NamedCase): Fed {
+  const { graph, inputs } = buildCase(op, c)
+  const drawn = drawCase(op, c)
+  return { graph, values: new Map(inputs.map((value, index) => [value, drawn[index]!])) }
+}
+
+function backward({ op, case: c }: NamedCase): Fed {
+  const { graph, inputs, weights, weightValues } = buildGradientCase(op, c)
+  const drawn = drawCase(op, c)
+  const values = new Map(inputs.map((value, index) => [value, drawn[index]!]))
+  weights.forEach((value, index) => value !== undefined && values.set(value, weightValues[index]!))
+  return { graph, values }
+}
+
+function feedsOf({ graph, values }: Fed): Feeds {
+  return Object.fromEntries(
+    graph.inputs.map(({ name, value }) => [name, hostTensor(graph.values[value]!.type.dtype, values.get(value)!)]),
+  )
+}
+
+describe("TensorFlow agrees with the reference", () => {
+  const failures = new Map<string, unknown>()
+  let directory: string
+  let session: NativeSession
+
+  beforeAll(async () => {
+    const model = new CaseModel()
+    const add = (name: string, build: () => Fed): void => {
+      try {
+        model.add(name, build().graph)
+      } catch (error) {
+        failures.set(name, error)
+      }
+    }
+    for (const named of runnable) add(named.id, () => forward(named))
+    for (const named of differentiable) add(`gradient of ${named.id}`, () => backward(named))
+    directory = model.write()
+    session = await NativeSession.open(directory)
+  }, 300_000)
+
+  afterAll(() => {
+    session?.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  function check(name: string, fed: Fed, tolerance: number): void {
+    if (failures.has(name)) throw failures.get(name)
+    const results = session.call(name, feedsOf(fed))
+    const options = { sizes: fed.graph.sizes, seed: CASE_SEED, step: CASE_STEP }
+    const wanted = fed.graph.outputs.map((output) => output.value)
+    const expected = interpret(fed.graph, wanted, fed.values, options)
+    fed.graph.outputs.forEach((output, index) => {
+      const actual = results.get(output.name)!
+      expect(actual.shape, output.name).toEqual(expected[index]!.shape)
+      expect(relativeError(actual.data, expected[index]!.data), output.name).toBeLessThanOrEqual(tolerance)
+    })
+  }
+
+  test.each(runnable.map((named) => [named.id, named] as const))("%s", (_, named) => {
+    check(named.id, forward(named), named.case.tolerance ?? TOLERANCE)
+  })
+
+  test.each(differentiable.map((named) => [named.id, named] as const))("gradient of %s", (_, named) => {
+    check(`gradient of ${named.id}`, backward(named), Math.max(named.case.tolerance ?? 0, 5 * TOLERANCE))
+  })
+
+  test("every case is either run or says why not", () => {
+    for (const { id, case: c } of cases) {
+      if (c.skip?.tensorflow !== undefined) expect(c.skip.tensorflow, id).toMatch(/\S{3}/)
+    }
+    expect(runnable.length).toBeGreaterThan(100)
+  })
+})

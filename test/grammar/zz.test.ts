@@ -1,0 +1,31 @@
+import { test } from "vitest"
+import { readFileSync } from "node:fs"
+import { parse } from "../../grammar/parse.js"
+const time = (name: string, text: string) => { const t = performance.now(); let r; try { r = parse("m", text) } catch (e) { console.log(name, "THROWS", String(e).slice(0, 200)); return }  console.log(name, text.length, (performance.now()-t).toFixed(0), "ms", r.diagnostics.length, r.diagnostics[0]?.code, (process.memoryUsage().rss/1e6).toFixed(0)) }
+test("x", () => {
+  const text = readFileSync("test/fixtures/reclmis.mdl", "utf8")
+  time("real", text)
+  time("real", text)
+  time("é", "é".repeat(1e6))
+  time("é ", "é ".repeat(5e5))
+  time("@ ", "@ ".repeat(5e5))
+  time("; ", ";".repeat(1e6))
+  time("rand", Array.from({length: 1e6}, (_, i) => String.fromCharCode(32 + (i * 7919 + (i*i)%31) % 95)).join(""))
+  time("words", "foo ".repeat(250000))
+  time("words lines", "foo\n".repeat(250000))
+  time("lets", "let ".repeat(250000))
+  time("{{{", "{".repeat(1e6))
+  time("}}}", "}".repeat(1e6))
+  time("(){}", "(){}".repeat(250000))
+  time("model{", "model M {".repeat(110000))
+  time("strings", '"'.repeat(1e6))
+  time("/*", '/*'.repeat(5e5))
+  time("plus", "fn f(x) = 1" + "+1".repeat(5e5))
+  time("list", "fn f(x) = [1" + ",1".repeat(5e5) + "]")
+  time("models", "model M { let a = b(c, d = e) |> f }\n".repeat(27000))
+  time("real x 200", text.repeat(200))
+  for (const n of [60,64,100,200]) time("paren" + n, "fn f(x) = " + "(".repeat(n) + "x" + ")".repeat(n))
+  for (const n of [60,62]) time("do" + n, "fn f(x) = " + "{ return ".repeat(n) + "x" + "}".repeat(n))
+  for (const n of [60,62,]) time("call" + n, "fn f(x) = " + "f(a = [".repeat(n/2) + "x" + "])".repeat(n/2))
+  for (const n of [60, 1000, 100000]) time("if" + n, "fn f(x) = " + "if a then b else ".repeat(n) + "x")
+})
