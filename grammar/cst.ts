@@ -142,7 +142,8 @@ export class Cst {
 
   /** Note how deep an expression is; one that is too deep is reported once and cut off. */
   measured(expression: Expression, children: readonly object[]): Expression {
-    const depth = 1 + Math.max(0, ...children.map((child) => this.depths.get(child) ?? 0))
+    let depth = 1
+    for (const child of children) depth = Math.max(depth, 1 + (this.depths.get(child) ?? 0))
     if (depth > MAX_DEPTH) {
       if (!this.tooDeep) {
         const span = { ...expression.span, end: expression.span.start + 1 }

@@ -26,20 +26,23 @@ export interface Parsed {
   readonly diagnostics: Diagnostic[]
 }
 
-/** Longer texts are refused unread: no description of a model is as long. */
-export const MAX_LENGTH = 2_000_000
+/** Longer texts are refused unread: no description of a model is as long, and the tree of one would not fit. */
+export const MAX_LENGTH = 500_000
+/** The same for texts that are dense. */
+export const MAX_TOKENS = 100_000
 
 let parser: MdlParser | undefined
 
 /** Parse a file. */
 export function parse(path: string, text: string): Parsed {
   const empty: SourceFile = { kind: "file", path, items: [], span: { file: path, start: 0, end: text.length } }
-  if (text.length > MAX_LENGTH) {
+  const tooLarge = (size: number, limit: number, unit: string): Parsed => {
     const span = { file: path, start: 0, end: 0 }
-    const fact: SyntaxFact = { kind: "file-too-large", span, size: text.length, limit: MAX_LENGTH }
-    return { file: empty, comments: [], diagnostics: [describe(fact)] }
+    return { file: empty, comments: [], diagnostics: [describe({ kind: "file-too-large", span, size, limit, unit })] }
   }
+  if (text.length > MAX_LENGTH) return tooLarge(text.length, MAX_LENGTH, "characters")
   const lexed = lex(path, text)
+  if (lexed.tokens.length > MAX_TOKENS) return tooLarge(lexed.tokens.length, MAX_TOKENS, "words and symbols")
   const structured = structure(path, lexed.tokens)
   const facts = [...lexed.facts, ...structured.facts]
   let file = empty

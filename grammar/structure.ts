@@ -32,8 +32,8 @@ export interface Structured {
   readonly tooDeep: boolean
 }
 
-/** Levels of brackets that are read. The parser recurses per level, so the limit guards its stack. */
-export const MAX_NESTING = 64
+/** Levels of brackets, `if` and `fold` that are read. The parser recurses per level: the limit guards its stack. */
+export const MAX_NESTING = 48
 
 const CLOSER_OF = new Map<TokenType, TokenType>(t.BRACKET_PAIRS)
 const CLOSERS = new Set<TokenType>(CLOSER_OF.values())
@@ -43,6 +43,8 @@ interface Open {
   readonly context: Context
   /** Column at which the text line of the bracket begins. */
   readonly indent: number
+  /** `if` and `fold` within it that may still go on. */
+  readonly pending: number
 }
 
 const NOWHERE: TokenNote = { index: -1, depth: 0, begins: false, firstOnLine: false, virtual: true }
@@ -65,6 +67,9 @@ class Structurer {
   /** Lines with a string that was never closed: what is missing there was swallowed by it, and has been reported. */
   private readonly brokenLines: ReadonlySet<number | undefined>
   private tooDeep = false
+  /** Brackets, and `if` and `fold`, around the current token. */
+  private level = 0
+  private pending = 0
   private indent = 1
   /** The item whose braces have not been opened yet. */
   private item: TokenType | undefined
@@ -102,6 +107,10 @@ class Structurer {
       if (at !== undefined) this.missingBraces.add(at)
     }
 
+    // What begins a line, or stands behind a comma, is within none of the `if`s before it.
+    if (begins || type === t.Comma) this.leave()
+    if (type === t.If || type === t.Fold) this.enter(token)
+
     if (CLOSER_OF.has(type)) {
       this.emit(token, begins, index)
       this.open(token, this.contextOf(index))
@@ -127,7 +136,7 @@ class Structurer {
         return
       }
       while (this.stack.length > at + 1) this.closeBefore(token)
-      this.stack.pop()
+      this.pop()
       this.emit(token, false, index)
     } else {
       // `fn f(x) = e` has no braces to wait for.
@@ -175,16 +184,37 @@ class Structurer {
   }
 
   private open(token: IToken, context: Context): void {
-    this.stack.push({ token, context, indent: this.indent })
+    this.stack.push({ token, context, indent: this.indent, pending: this.pending })
+    this.pending = -1
+    this.enter(token)
     if (context !== "none" && this.stack.length === 1) this.item = undefined
-    if (this.stack.length <= MAX_NESTING || this.tooDeep) return
+  }
+
+  private enter(token: IToken): void {
+    this.pending++
+    this.level++
+    if (this.level <= MAX_NESTING || this.tooDeep) return
     this.facts.push({ kind: "nesting-too-deep", span: this.span(token), limit: MAX_NESTING })
     this.tooDeep = true
   }
 
+  private leave(): void {
+    this.level -= this.pending
+    this.pending = 0
+  }
+
+  private pop(): Open | undefined {
+    const open = this.stack.pop()
+    if (open === undefined) return undefined
+    this.leave()
+    this.level--
+    this.pending = open.pending
+    return open
+  }
+
   /** Close the innermost bracket before `next`, and say so. */
   private closeBefore(next: IToken | undefined, alreadyReported = false): void {
-    const open = this.stack.pop()
+    const open = this.pop()
     if (open === undefined) return
     const end = this.span(this.tokens[this.tokens.length - 1] ?? open.token).end
     const reported = alreadyReported || noteOf(open.token).virtual || this.brokenLines.has(open.token.startLine)

@@ -17,6 +17,12 @@ if (problem !== undefined) {
   process.stderr.write(`mdl set-up: ${problem}\n`)
   process.exitCode = 2
 } else {
-  const { main } = await import("./setup/steps.mjs")
-  process.exitCode = await main(process.argv.slice(2))
+  try {
+    const { main } = await import("./setup/steps.mjs")
+    process.exitCode = await main(process.argv.slice(2))
+  } catch (error) {
+    // Nothing foreseen: the whole story is wanted, and an exit code that does not blame the user's input.
+    process.stderr.write(`mdl set-up failed: ${error.stack}\n`)
+    process.exitCode = 2
+  }
 }

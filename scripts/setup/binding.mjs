@@ -23,6 +23,7 @@ import { fileURLToPath } from "node:url"
 import { findProgram, tellingLines, run, saysDiskFull } from "./commands.mjs"
 import { SetupProblem } from "./output.mjs"
 import { diskFull } from "./tensorflow.mjs"
+import { whileUnfinished } from "./unfinished.mjs"
 
 /** The folder of @tensorflow/tfjs-node-gpu as this checkout (or the place MDL is installed in) resolves it. */
 export function bindingPackage(root) {
@@ -48,10 +49,14 @@ export function compilerProgram(env = process.env) {
 export function requireCompiler(find = findProgram, env = process.env) {
   const missing = [compilerProgram(env).split(" ")[0], "make"].filter((name) => find(name) === undefined)
   if (missing.length > 0) {
-    throw new SetupProblem(`${missing.join(" and ")} not on PATH; needed to compile TensorFlow's Node binding.`, {
-      fix: ["apt-get install g++ make   (Fedora: dnf install gcc-c++ make; or set CXX)"],
-      native: true,
-    })
+    const verb = missing.length === 1 ? "is" : "are"
+    throw new SetupProblem(
+      `${missing.join(" and ")} ${verb} not on PATH, but needed to compile TensorFlow's Node binding.`,
+      {
+        fix: ["apt-get install g++ make   (Fedora: dnf install gcc-c++ make; or set CXX)"],
+        native: true,
+      },
+    )
   }
 }
 
@@ -68,6 +73,21 @@ export function nodeHeaders(env = process.env, executable = process.execPath, ve
   return major === version.split(".")[0] ? prefix : undefined
 }
 
+/**
+ * npm's own node-gyp, when node-pre-gyp would not find it: it looks beside the running Node only, and npm may lie
+ * elsewhere (a distribution's package, a Node without npm).
+ */
+export function nodeGyp(env = process.env, npm = findProgram("npm")) {
+  if (npm === undefined || (env.npm_config_node_gyp !== undefined && env.npm_config_node_gyp !== "")) return undefined
+  try {
+    const manifest = createRequire(realpathSync(npm)).resolve("node-gyp/package.json")
+    return join(dirname(manifest), "bin", "node-gyp.js")
+  } catch (error) {
+    if (error.code === "MODULE_NOT_FOUND") return undefined // then node-pre-gyp looks on PATH
+    throw error
+  }
+}
+
 function compileProblem(result, log, folder) {
   if (saysDiskFull(result.output)) return diskFull(folder, "the compiler could not write", log)
   const fix = []
@@ -77,6 +97,7 @@ function compileProblem(result, log, folder) {
     )
     fix.push("or name the folder that has include/node/node.h: npm_config_nodedir=/usr/local npm run setup")
   }
+  if (/spawn node-gyp ENOENT/.test(result.output)) fix.push("npm install --global node-gyp")
   if (/gyp ERR! find Python/.test(result.output)) fix.push("apt-get install python3   (or set PYTHON)")
   return new SetupProblem(`the binding did not compile:\n${tellingLines(result.output)}`, { fix, log, native: true })
 }
@@ -128,27 +149,35 @@ export async function compileBinding(stage, { root, napi, output, log }) {
   const source = bindingPackage(root)
   const workshop = workshopFor(stage)
   try {
-    prepare(workshop, stage, source.folder)
-    const require = createRequire(join(source.folder, "package.json"))
-    const preGyp = join(dirname(require.resolve("@mapbox/node-pre-gyp/package.json")), "bin", "node-pre-gyp")
-    const headers = nodeHeaders()
-    const args = [preGyp, "install", "--build-from-source", ...(headers === undefined ? [] : [`--nodedir=${headers}`])]
-    const end = output.during("compiling the binding, 10 seconds to 5 minutes")
-    const jobs = process.env.JOBS ?? String(Math.min(2, availableParallelism()))
-    const result = await run(process.execPath, args, { cwd: workshop, log, extraEnv: { JOBS: jobs } })
-    const binding = join(workshop, "lib", `napi-v${napi}`, "tfjs_binding.node")
-    const done = result.code === 0 && existsSync(binding)
-    end(done ? "done" : "failed")
-    if (!done) throw compileProblem(result, log, stage)
-
-    const target = join(stage, "lib", `napi-v${napi}`)
-    mkdirSync(target, { recursive: true })
-    copyFileSync(binding, join(target, "tfjs_binding.node"))
-    await compileStderrGate(join(target, "stderr_gate.node"), { log, stage })
+    await whileUnfinished(workshop, async () => {
+      prepare(workshop, stage, source.folder)
+      const binding = await compile(workshop, { source, napi, output, log, stage })
+      const target = join(stage, "lib", `napi-v${napi}`)
+      mkdirSync(target, { recursive: true })
+      copyFileSync(binding, join(target, "tfjs_binding.node"))
+      await compileStderrGate(join(target, "stderr_gate.node"), { log, stage })
+    })
   } finally {
     rmSync(workshop, { recursive: true, force: true })
   }
   return { binding: source.version, napi, node: process.versions.node }
+}
+
+async function compile(workshop, { source, napi, output, log, stage }) {
+  const require = createRequire(join(source.folder, "package.json"))
+  const preGyp = join(dirname(require.resolve("@mapbox/node-pre-gyp/package.json")), "bin", "node-pre-gyp")
+  const headers = nodeHeaders()
+  const args = [preGyp, "install", "--build-from-source", ...(headers === undefined ? [] : [`--nodedir=${headers}`])]
+  const end = output.during("compiling the binding, 10 seconds to 5 minutes")
+  const jobs = process.env.JOBS ?? String(Math.min(2, availableParallelism()))
+  const gyp = nodeGyp()
+  const extraEnv = { JOBS: jobs, ...(gyp === undefined ? {} : { npm_config_node_gyp: gyp }) }
+  const result = await run(process.execPath, args, { cwd: workshop, log, extraEnv })
+  const binding = join(workshop, "lib", `napi-v${napi}`, "tfjs_binding.node")
+  const done = result.code === 0 && existsSync(binding)
+  end(done ? "done" : "failed")
+  if (!done) throw compileProblem(result, log, stage)
+  return binding
 }
 
 async function compileStderrGate(target, { log, stage }) {

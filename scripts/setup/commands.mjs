@@ -23,6 +23,15 @@ export function stopChildren(signal) {
   }
 }
 
+function appendToLog(log, text) {
+  try {
+    appendFileSync(log, text)
+  } catch (error) {
+    // On a full disk the program that is logged fails too, and that is what gets reported.
+    if (error.code !== "ENOSPC" && error.code !== "EDQUOT") throw error
+  }
+}
+
 /**
  * Runs a program to its end.
  * @param {string} program
@@ -32,7 +41,7 @@ export function stopChildren(signal) {
  */
 export function run(program, args, { cwd, log, extraEnv = {} } = {}) {
   const record = (text) => {
-    if (log !== undefined) appendFileSync(log, text)
+    if (log !== undefined) appendToLog(log, text)
   }
   record(`\n$ ${[program, ...args].join(" ")}${cwd === undefined ? "" : `   (in ${cwd})`}\n`)
   return new Promise((resolve) => {
@@ -69,7 +78,7 @@ export function run(program, args, { cwd, log, extraEnv = {} } = {}) {
  * one on, else the last ones.
  */
 export function tellingLines(output, count = 5) {
-  const lines = output.split("\n").filter((line) => line.trim() !== "")
+  const lines = [...new Set(output.split("\n"))].filter((line) => line.trim() !== "")
   const errors = lines.filter((line) => /\berror\b[:!]|\*\*\*|ERR! stack|fatal:/i.test(line))
   const telling = errors.length > 0 ? errors.slice(0, count) : lines.slice(-count)
   return telling.map((line) => `    ${line.length > 300 ? `${line.slice(0, 300)}...` : line}`).join("\n")

@@ -8,17 +8,11 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { acquireLock, lockHolder } from "./lock.mjs"
 import { checkEntry, sealEntry } from "./manifest.mjs"
+import { whileUnfinished } from "./unfinished.mjs"
 
 /** Where an entry of the cache lies. */
 export function entryFolder(cache, key) {
   return join(cache, "native", key)
-}
-
-const stages = new Set()
-
-/** Removes what this process has begun to build; for signal handlers. */
-export function removeStages() {
-  for (const stage of stages) rmSync(stage, { recursive: true, force: true })
 }
 
 function leftovers(cache, key) {
@@ -79,20 +73,19 @@ export async function ensureEntry(request) {
     say(`building the native backend: ${reason(now, force)}`)
     const stage = `${folder}.partial-${process.pid}`
     mkdirSync(stage, { recursive: true })
-    stages.add(stage)
     try {
-      const facts = await build(stage)
-      const manifest = await sealEntry(stage, { ...facts, key, built: new Date().toISOString() })
-      const old = `${folder}.old-${process.pid}`
-      if (existsSync(folder)) renameSync(folder, old)
-      renameSync(stage, folder)
-      rmSync(old, { recursive: true, force: true })
-      return { folder, built: true, manifest }
+      return await whileUnfinished(stage, async () => {
+        const facts = await build(stage)
+        const manifest = await sealEntry(stage, { ...facts, key, built: new Date().toISOString() })
+        const old = `${folder}.old-${process.pid}`
+        if (existsSync(folder)) renameSync(folder, old)
+        renameSync(stage, folder)
+        rmSync(old, { recursive: true, force: true })
+        return { folder, built: true, manifest }
+      })
     } catch (error) {
       rmSync(stage, { recursive: true, force: true })
       throw error
-    } finally {
-      stages.delete(stage)
     }
   } finally {
     release()

@@ -11,15 +11,16 @@ import { chooseVariant, entryKey, machineProblem, napiLevel, TENSORFLOW_VERSION 
 import { fetchCuda } from "./cuda.mjs"
 import { ensureEntry } from "./entry.mjs"
 import { linkEntry } from "./link.mjs"
-import { fetchTensorFlow, requirePip, requireSpace, wheelFor } from "./tensorflow.mjs"
+import { SetupProblem } from "./output.mjs"
+import { diskFull, fetchTensorFlow, requirePip, requireSpace, wheelFor } from "./tensorflow.mjs"
 
 async function buildEntry(stage, plan) {
-  const { root, napi, variant, arch, output, log } = plan
+  const { root, cache, napi, variant, arch, output, log } = plan
   const problem = machineProblem()
   if (problem !== undefined) throw problem
   requireCompiler()
   await requirePip({ log })
-  requireSpace(stage, wheelFor({ arch, variant }).needs)
+  requireSpace(cache, wheelFor({ arch, variant }).needs)
   const tensorflow = await fetchTensorFlow(stage, { arch, variant, output, log })
   const cuda = variant === "gpu" ? { cuda: await fetchCuda(stage, { arch, output, log }) } : {}
   const binding = await compileBinding(stage, { root, napi, output, log })
@@ -27,6 +28,19 @@ async function buildEntry(stage, plan) {
   rmSync(join(stage, "build"), { recursive: true, force: true })
   output.say("recording sizes and checksums")
   return { ...tensorflow, ...cuda, ...binding, platform: process.platform, arch, variant }
+}
+
+/** A write that failed here, in this process, on a full disk gets the same message as one in pip or the compiler. */
+function orDiskFull(error, { cache, log }) {
+  return error.code === "ENOSPC" || error.code === "EDQUOT" ? diskFull(cache, error.message, log) : error
+}
+
+/** The GPU build is never replaced by the CPU build in silence, but the message says how to ask for that. */
+function orOnCpu(error, variant) {
+  if (variant === "gpu" && error instanceof SetupProblem) {
+    error.fix.push("or take the CPU build of TensorFlow: MDL_TENSORFLOW=cpu npm run setup")
+  }
+  return error
 }
 
 /**
@@ -40,7 +54,7 @@ export async function ensureNative({ root, cache, output, log, verify, force }) 
   const { platform, arch } = process
   const key = entryKey({ tensorflow: TENSORFLOW_VERSION, binding: source.version, napi, platform, arch, variant })
   mkdirSync(cache, { recursive: true })
-  const plan = { root, napi, variant, arch, output, log }
+  const plan = { root, cache, napi, variant, arch, output, log }
   if (verify) output.say("native backend: verifying the checksums")
   const { folder, built } = await ensureEntry({
     cache,
@@ -48,7 +62,13 @@ export async function ensureNative({ root, cache, output, log, verify, force }) 
     force,
     full: verify,
     say: (text) => output.say(text),
-    build: (stage) => buildEntry(stage, plan),
+    build: async (stage) => {
+      try {
+        return await buildEntry(stage, plan)
+      } catch (error) {
+        throw orOnCpu(orDiskFull(error, { cache, log }), variant)
+      }
+    },
   })
   linkEntry(folder, source.folder, napi)
   const state = built ? "built" : verify ? "every checksum is right" : "ready"

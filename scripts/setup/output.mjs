@@ -18,7 +18,7 @@ export class SetupProblem extends Error {
   constructor(what, { fix = [], log, native = false } = {}) {
     super(what)
     this.name = "SetupProblem"
-    this.fix = fix
+    this.fix = [...fix]
     this.log = log
     this.native = native
   }

@@ -11,11 +11,11 @@ import { fileURLToPath } from "node:url"
 import { ensureBuild } from "./build.mjs"
 import { cacheFolder } from "./cache.mjs"
 import { newLog, stopChildren } from "./commands.mjs"
-import { removeStages } from "./entry.mjs"
 import { releaseAllLocks } from "./lock.mjs"
 import { ensureNative } from "./native.mjs"
 import { createOutput, SetupProblem } from "./output.mjs"
 import { ensurePackages } from "./packages.mjs"
+import { removeUnfinished } from "./unfinished.mjs"
 
 const HELP = `Usage: npm run setup [-- FLAGS]        (or: node scripts/setup.mjs [FLAGS])
 
@@ -55,7 +55,7 @@ function onSignals() {
   ]) {
     process.once(signal, () => {
       stopChildren(signal)
-      removeStages()
+      removeUnfinished()
       releaseAllLocks()
       process.exit(code)
     })

@@ -134,12 +134,12 @@ describe("what is missing", () => {
 
   it("compiler and make", async () => {
     const problem = await problemOf(() => requireCompiler(() => undefined, {}))
-    expect(problem.message).toContain("g++ and make")
+    expect(problem.message).toContain("g++ and make are not on PATH")
     expect(problem.fix[0]).toContain("apt-get install g++ make")
     const onlyMake = await problemOf(() =>
       requireCompiler((name) => (name === "clang++" ? "/c" : undefined), { CXX: "clang++" }),
     )
-    expect(onlyMake.message).toMatch(/^make not on PATH/)
+    expect(onlyMake.message).toMatch(/^make is not on PATH/)
   })
 
   it("disk space, before and while", async () => {

@@ -30,7 +30,13 @@ export type SyntaxFact =
       readonly advice: string
     }
   | { readonly kind: "number-out-of-range"; readonly span: Span; readonly text: string }
-  | { readonly kind: "file-too-large"; readonly span: Span; readonly size: number; readonly limit: number }
+  | {
+      readonly kind: "file-too-large"
+      readonly span: Span
+      readonly size: number
+      readonly limit: number
+      readonly unit: string
+    }
   | {
       readonly kind: "unclosed-bracket"
       readonly open: Span
@@ -221,9 +227,9 @@ export const SYNTAX_FACTS = {
   "file-too-large": {
     code: "MDL1007",
     severity: "error",
-    describe: ({ span, size, limit }) => ({
+    describe: ({ span, size, limit, unit }) => ({
       title: "File is too large",
-      labels: [at(span, `it has ${size} characters; at most ${limit} are read`)],
+      labels: [at(span, `it has ${size} ${unit}; at most ${limit} are read`)],
       hint: "an MDL file describes a model; keep weights and data in files of their own",
     }),
   },

@@ -17,7 +17,7 @@ import { opDefinition } from "../ops/registry.js"
 import type { Module, ModuleGraph } from "../resolve/modules.js"
 import { ParametricAnalysis } from "../resolve/parametric.js"
 import { BUILTIN_NAMES } from "./builtins.js"
-import { Environment, type Scope } from "./environment.js"
+import { Environment, join, type Scope } from "./environment.js"
 import { formatType, kindName, type StaticValue } from "./values.js"
 
 /** Unwinds to the statement; its diagnostic has been recorded. */
@@ -175,7 +175,7 @@ export class Elaboration {
 
   addLoss(statement: NamedStatement, value: ValueId, scope: Scope): void {
     this.checkTopLevel(statement, scope)
-    this.builder.loss(statement.name.text, value, scope.section.name)
+    this.builder.loss(join(scope.section.name, statement.name.text), value, scope.section.name)
   }
 
   /** Outputs and losses belong to the model, not to a block that may be used many times. */

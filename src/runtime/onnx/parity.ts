@@ -71,7 +71,9 @@ export async function checkParity(request: ParityRequest): Promise<ParityReport>
       const outputs = compareOutputs(await model.run(feeds), await predict(feeds))
       cases.push({ kind, batch, outputs })
     }
-    const passed = cases.every(({ outputs }) => outputs.length > 0 && outputs.every((o) => withinTolerance(o, tolerance)))
+    const passed = cases.every(
+      ({ outputs }) => outputs.length > 0 && outputs.every((o) => withinTolerance(o, tolerance)),
+    )
     return { cases, tolerance, passed }
   } finally {
     await model.close()
@@ -153,7 +155,11 @@ export function formatParity(report: ParityReport): string {
     ]),
   )
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
-  const line = (row: readonly string[]): string => row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join("  ")
+      .trimEnd()
   const verdict = report.passed
     ? `ONNX parity: passed (tolerance ${report.tolerance})`
     : `ONNX parity: FAILED (tolerance ${report.tolerance})`

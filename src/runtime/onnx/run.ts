@@ -164,6 +164,7 @@ const TYPES = { float32: "f32", int32: "i32", int64: "i64", bool: "bool" } as co
 
 function fromOrt(name: string, tensor: Tensor): RuntimeTensor {
   const dtype = (TYPES as Readonly<Record<string, RuntimeTensor["dtype"]>>)[tensor.type]
-  if (dtype === undefined) throw new OnnxRunError(`output ${name} has element type ${tensor.type}, which is not supported`)
+  if (dtype === undefined)
+    throw new OnnxRunError(`output ${name} has element type ${tensor.type}, which is not supported`)
   return { dtype, shape: tensor.dims, data: tensor.data as RuntimeData }
 }

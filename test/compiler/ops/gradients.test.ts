@@ -13,7 +13,15 @@ import type { OpName } from "../../../src/compiler/ops/names.js"
 import { fromValues, sizeOf, type NdArray } from "../../../src/compiler/ops/ndarray.js"
 import { opDefinition } from "../../../src/compiler/ops/registry.js"
 import { interpret } from "../../../src/compiler/targets/reference/interpret.js"
-import { allCases, buildCase, buildGradientCase, CASE_SIZES, drawCase, seededUniform, type NamedCase } from "./case-values.js"
+import {
+  allCases,
+  buildCase,
+  buildGradientCase,
+  CASE_SIZES,
+  drawCase,
+  seededUniform,
+  type NamedCase,
+} from "./case-values.js"
 
 const options = { sizes: CASE_SIZES, seed: 7, step: 3 }
 

@@ -9,7 +9,7 @@
 import type { OnnxAttribute } from "../../ops/definition.js"
 import { inferOnnx, knownOfTensor } from "./schema.js"
 import type { Known } from "./schema-types.js"
-import { hashBytes, numbersOf, sameTensor, type OnnxTensor, type OnnxType } from "./tensors.js"
+import { floatText, hashBytes, numbersOf, sameTensor, type OnnxTensor, type OnnxType } from "./tensors.js"
 
 export interface DraftNode {
   readonly name: string
@@ -58,8 +58,9 @@ export class Draft {
     return name
   }
 
-  has(value: string): boolean {
-    return this.known.has(value)
+  /** Gives back a name that was taken and not used. */
+  release(name: string): void {
+    this.taken.delete(name)
   }
 
   knownOf(value: string): Known {
@@ -88,7 +89,11 @@ export class Draft {
   literal(tensor: OnnxTensor): string {
     const shape = tensor.shape.length === 0 ? "" : `[${tensor.shape.join(",")}]`
     const short = tensor.shape.reduce((product, size) => product * size, 1) <= NAMED_BY_VALUES
-    const content = short ? `:${numbersOf(tensor).join("_")}` : `#${hashBytes(tensor.bytes)}`
+    const content = short
+      ? `:${numbersOf(tensor)
+          .map((n) => (tensor.dtype === "f32" ? floatText(n) : `${n}`))
+          .join("_")}`
+      : `#${hashBytes(tensor.bytes)}`
     const wanted = `const/${tensor.dtype}${shape}${content}`
     const same = this.tensors.get(wanted)
     return same && sameTensor(same, tensor) ? wanted : this.tensor(wanted, tensor)
@@ -100,8 +105,7 @@ export class Draft {
    * @throws SchemaError when the node does not fit its operator
    */
   append(node: DraftNode): void {
-    const inputs = node.inputs.map((value) => (value === "" ? undefined : this.knownOf(value)))
-    const results = inferOnnx(node.op, inputs, node.attributes, node.outputs.length, this.opset)
+    const results = this.infer(node)
     node.outputs.forEach((output, index) => this.known.set(output, results[index]!))
     this.nodes.push(node)
   }
@@ -110,6 +114,12 @@ export class Draft {
   reserved(name: string, tensor: OnnxTensor): void {
     this.tensors.set(name, tensor)
     this.known.set(name, knownOfTensor(tensor))
+  }
+
+  /** What is known of the node's outputs. Throws SchemaError when the node does not fit its operator. */
+  infer(node: DraftNode): readonly Known[] {
+    const inputs = node.inputs.map((value) => (value === "" ? undefined : this.knownOf(value)))
+    return inferOnnx(node.op, inputs, node.attributes, node.outputs.length, this.opset)
   }
 
   /** Gives `value`, made by a node, the name `name`, which has been taken for it. Its node gets that name too. */

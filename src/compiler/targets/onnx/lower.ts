@@ -129,7 +129,7 @@ function lowerNode(
 ): readonly string[] {
   const place = placeOf(node)
   const promised = node.outputs.map((v) => exportedType(graph.values[v]!.type, graph.sizes, symbols, place))
-  const base = baseName(node)
+  const base = draft.unique(baseName(node))
   const doc = sourceOf(node)
   const before = draft.nodes.length
   const append = (
@@ -206,12 +206,14 @@ function checkResults(draft: Draft, place: Place, results: readonly string[], pr
 
 /** Values that a rule made and gives as results are named after the statement, without the ONNX operator. */
 function nameResults(draft: Draft, base: string, results: readonly string[], before: number): readonly string[] {
-  const own = new Map(draft.nodes.slice(before).flatMap((node, i) => node.outputs.map((o) => [o, before + i] as const)))
-  return results.map((result, index) => {
-    const at = own.get(result)
-    if (at === undefined || results.indexOf(result) !== index) return result
-    const name = draft.unique(index === 0 ? base : `${base}.output${index}`)
+  const own = new Set(draft.nodes.slice(before).flatMap((node) => node.outputs))
+  const named = results.map((result, index) => {
+    if (!own.has(result) || results.indexOf(result) !== index) return result
+    const name = index === 0 ? base : draft.unique(`${base}.output${index}`)
     draft.rename(result, name, before)
+    draft.release(result)
     return name
   })
+  if (named[0] !== base) draft.release(base)
+  return named
 }

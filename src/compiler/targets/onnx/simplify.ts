@@ -3,8 +3,9 @@
  *
  * Takes a draft; changes it in place. Constants that are only moved (transposed, reshaped) are stored moved; reshapes of
  * reshapes and transposes of transposes become one or none; nodes that change nothing vanish; a convolution takes a
- * per-channel constant that is added to it as its bias; what nothing reads is dropped. Every rewrite keeps the numbers
- * bit for bit, except that a bias is added inside the convolution.
+ * per-channel constant that is added to it as its bias; operands are not expanded for operators that broadcast; what
+ * nothing reads is dropped. Every rewrite keeps the numbers
+ * bit for bit, except that a bias is added inside the convolution (which may round differently in the last place).
  */
 
 import { asConstant, equal } from "../../ir/dims.js"
@@ -28,11 +29,8 @@ function rewriteMoves(draft: Draft): void {
   const moved = new Map<string, string>()
   const kept: DraftNode[] = []
   for (const old of draft.nodes) {
-    const merged = mergeWithProducer(
-      { ...old, inputs: old.inputs.map((value) => instead.get(value) ?? value) },
-      draft,
-      made,
-    )
+    const current = { ...old, inputs: old.inputs.map((value) => instead.get(value) ?? value) }
+    const merged = withoutExpands(mergeWithProducer(current, draft, made), draft, made)
     const same = sameAsInput(merged, draft) ?? movedConstant(merged, draft, moved)
     if (same !== undefined) {
       instead.set(merged.outputs[0]!, same)
@@ -65,6 +63,27 @@ function mergeWithProducer(node: DraftNode, draft: Draft, made: ReadonlyMap<stri
 function permOf(node: DraftNode): readonly number[] | undefined {
   const perm = node.attributes["perm"]
   return perm && "ints" in perm ? perm.ints : undefined
+}
+
+/** Operators that broadcast their operands themselves. */
+// prettier-ignore
+const BROADCASTING: ReadonlySet<string> = new Set([
+  "Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mul", "Or", "Pow",
+  "Sub", "Where",
+])
+
+/** An operand is not expanded to the size to which its operator would broadcast it anyway. */
+function withoutExpands(node: DraftNode, draft: Draft, made: ReadonlyMap<string, DraftNode>): DraftNode {
+  if (!BROADCASTING.has(node.op)) return node
+  const wanted = draft.typeOf(node.outputs[0]!)
+  let result = node
+  node.inputs.forEach((value, index) => {
+    const expand = made.get(value)
+    if (expand?.op !== "Expand") return
+    const attempt = { ...result, inputs: result.inputs.map((v, i) => (i === index ? expand.inputs[0]! : v)) }
+    if (sameType(draft.infer(attempt)[0]!.type, wanted)) result = attempt
+  })
+  return result
 }
 
 /** The input of a node that gives its input unchanged. */

@@ -90,6 +90,16 @@ export function numbersOf(tensor: OnnxTensor): number[] {
   })
 }
 
+/** The shortest text that reads back as the same f32. */
+export function floatText(value: number): string {
+  for (let digits = 1; digits <= 9; digits++) {
+    const short = Number(value.toPrecision(digits))
+    if (Math.fround(short) === value) return `${short}`
+  }
+  // only infinities and NaN come here: nine digits hold every f32
+  return `${value}`
+}
+
 /** The same elements with axis `i` of the result taken from axis `perm[i]`. */
 export function transposeTensor(tensor: OnnxTensor, perm: readonly number[]): OnnxTensor {
   const width = BYTES_PER_ELEMENT[tensor.dtype]

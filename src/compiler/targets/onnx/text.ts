@@ -8,7 +8,7 @@
 
 import type { OnnxAttribute } from "../../ops/definition.js"
 import { decodeModel, type DecodedNode, type DecodedTensor, type DecodedValue } from "./decode.js"
-import { DATA_TYPE_WORD, dataTypeOfNumber, hashBytes, numbersOf } from "./tensors.js"
+import { DATA_TYPE_WORD, dataTypeOfNumber, floatText, hashBytes, numbersOf } from "./tensors.js"
 
 /** Constants of at most this many elements show their values. */
 const SHOWN_VALUES = 8
@@ -19,7 +19,7 @@ const SHOWN_VALUES = 8
 export function onnxText(bytes: Uint8Array): string {
   const model = decodeModel(bytes)
   const opsets = model.opsets.map(({ domain, version }) => `${quote(domain)} : ${version}`).join(", ")
-  const metadata = model.metadata.map(([key, value]) => `${quote(key)} : ${quote(value)}`).join(", ")
+  const metadata = model.metadata.map(([key, value]) => `${quote(key)}: ${quote(value)}`).join(", ")
   const header = [
     `ir_version: ${model.irVersion}`,
     `opset_import: [${opsets}]`,
@@ -74,38 +74,29 @@ function tensorContent(elementType: number, shape: readonly number[], bytes: Uin
   const count = shape.reduce((product, size) => product * size, 1)
   if (dtype && count <= SHOWN_VALUES) {
     const numbers = numbersOf({ dtype, shape, bytes })
-    return `{${numbers.map((n) => (dtype === "f32" ? shortFloat(n) : `${n}`)).join(", ")}}`
+    return `{${numbers.map((n) => (dtype === "f32" ? floatText(n) : `${n}`)).join(", ")}}`
   }
   return `#${hashBytes(bytes)}`
-}
-
-/** The shortest text that reads back as the same f32. */
-function shortFloat(value: number): string {
-  for (let digits = 1; digits <= 9; digits++) {
-    const text = Number(value.toPrecision(digits))
-    if (Math.fround(text) === value) return `${text}`
-  }
-  return `${value}`
 }
 
 /** A node, after a comment with the types of its results. */
 function nodeLines(node: DecodedNode, types: ReadonlyMap<string, string>): readonly string[] {
   const results = node.outputs.map(identifier).join(", ")
   const attributes = node.attributes.map(([name, value]) => attributeText(name, value)).join(", ")
-  const call = `${node.op}${attributes === "" ? "" : ` <${attributes}>`} (${node.inputs.map(inputText).join(", ")})`
+  const call = `${node.op}${attributes === "" ? "" : ` <${attributes}>`} (${node.inputs.map(identifier).join(", ")})`
   const made = node.outputs.map((output) => types.get(output) ?? "?").join(", ")
   const from = node.doc === "" ? "" : `  ${node.doc}`
-  return [`   # ${made}${from}`, `   [${identifier(node.name)}] ${results} = ${call}`]
+  // most nodes bear the name of their first result; saying it once is enough
+  const name = node.name === node.outputs[0] ? "" : `[${identifier(node.name)}] `
+  return [`   # ${made}${from}`, `   ${name}${results} = ${call}`]
 }
 
-const inputText = (name: string): string => (name === "" ? "" : identifier(name))
-
 function attributeText(name: string, value: OnnxAttribute | undefined): string {
-  if (!value) return `${name} = ?`
-  if ("int" in value) return `${name} = ${value.int}`
-  if ("float" in value) return `${name}: float = ${shortFloat(value.float)}`
-  if ("string" in value) return `${name} = ${quote(value.string)}`
+  if (!value) return `${name}: ?`
+  if ("int" in value) return `${name}: int = ${value.int}`
+  if ("float" in value) return `${name}: float = ${floatText(value.float)}`
+  if ("string" in value) return `${name}: string = ${quote(value.string)}`
   if ("ints" in value) return `${name}: ints = [${value.ints.join(", ")}]`
-  if ("floats" in value) return `${name}: floats = [${value.floats.map(shortFloat).join(", ")}]`
-  return `${name} = int64[${value.tensorInts.length}] {${value.tensorInts.join(", ")}}`
+  if ("floats" in value) return `${name}: floats = [${value.floats.map(floatText).join(", ")}]`
+  return `${name}: tensor = int64[${value.tensorInts.length}] {${value.tensorInts.join(", ")}}`
 }

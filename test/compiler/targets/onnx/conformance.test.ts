@@ -64,8 +64,7 @@ describe("what has no place in inference is refused with its place", () => {
   for (const { id, op, case: c } of skipped) {
     it(id, () => {
       const { graph } = buildCase(op, c)
-      const attempt = (): unknown =>
-        exportOnnx({ name: op, graph, parameters: new Map(), symbols: [], metadata: {} })
+      const attempt = (): unknown => exportOnnx({ name: op, graph, parameters: new Map(), symbols: [], metadata: {} })
       expect(attempt).toThrow(OpNotInInference)
       expect(attempt).toThrow(/in case \(section case\)/)
     })

@@ -69,7 +69,8 @@ export class ModelBuilder extends GraphBuilder {
   }
 }
 
-const dims = (...sizes: (number | Dim)[]): Dim[] => sizes.map((size) => (typeof size === "number" ? constant(size) : size))
+const dims = (...sizes: (number | Dim)[]): Dim[] =>
+  sizes.map((size) => (typeof size === "number" ? constant(size) : size))
 
 /**
  * A small segmentation model with everything that real ones have: convolution with bias, batch normalisation, ReLU,

@@ -1,0 +1,69 @@
+/**
+ * Copying a graph while changing some of its nodes: what most passes are.
+ *
+ * Takes a graph, the values that are wanted, and a rule that may replace a node; gives a builder holding the copy, with
+ * dead code left behind, and the map from old values to new ones. Inputs and parameters are kept, used or not, so that
+ * programs made from one model agree about them.
+ */
+
+import { GraphBuilder } from "../ir/builder.js"
+import type { Graph, GraphNode, ValueId } from "../ir/graph.js"
+
+/** Gives the new outputs of `node`, or undefined to copy it as it is. */
+export type RewriteRule = (
+  node: GraphNode,
+  inputs: readonly ValueId[],
+  builder: GraphBuilder,
+  map: (old: ValueId) => ValueId,
+) => readonly ValueId[] | undefined
+
+export interface Rewritten {
+  readonly builder: GraphBuilder
+  /** the new id of an old value that was wanted or that something wanted depends on */
+  readonly map: (old: ValueId) => ValueId
+}
+
+/** Copies what `wanted` depends on. Outputs, losses and updates are not copied: the caller names them anew. */
+export function rewriteGraph(graph: Graph, wanted: readonly ValueId[], rule: RewriteRule = () => undefined): Rewritten {
+  const builder = new GraphBuilder(graph.sizes)
+  const renamed = new Map<ValueId, ValueId>()
+  const map = (old: ValueId): ValueId => {
+    const found = renamed.get(old)
+    if (found === undefined) throw new Error(`value ${old} was not copied`)
+    return found
+  }
+  for (const input of graph.inputs) {
+    renamed.set(input.value, builder.input(input.name, graph.values[input.value]!.type, input.role, input.doc))
+  }
+  for (const parameter of graph.parameters) {
+    builder.setOrigin(parameter.origin)
+    const { value, origin: _, ...rest } = parameter
+    renamed.set(value, builder.parameter(rest))
+  }
+  const live = liveNodes(graph, wanted)
+  for (const node of graph.nodes) {
+    if (!live.has(node.id)) continue
+    builder.setOrigin(node.origin)
+    const inputs = node.inputs.map(map)
+    const types = node.outputs.map((v) => graph.values[v]!.type)
+    const outputs = rule(node, inputs, builder, map) ?? builder.append(node.op, inputs, node.attributes, types)
+    node.outputs.forEach((old, index) => {
+      const replacement = outputs[index]
+      if (replacement !== undefined) renamed.set(old, replacement)
+    })
+  }
+  return { builder, map }
+}
+
+/** The nodes that `wanted` depend on. */
+export function liveNodes(graph: Pick<Graph, "nodes" | "values">, wanted: readonly ValueId[]): ReadonlySet<number> {
+  const live = new Set<number>()
+  const open = [...wanted]
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    const index = graph.values[value]!.node
+    if (index < 0 || live.has(index)) continue
+    live.add(index)
+    open.push(...graph.nodes[index]!.inputs)
+  }
+  return live
+}
