@@ -9,6 +9,7 @@
 import type { CstNode, IToken } from "chevrotain"
 import type { SyntaxFact } from "../src/compiler/diagnostics/facts-syntax.js"
 import type * as ast from "./ast.js"
+import { isA } from "./beginnings.js"
 import { buildExpression } from "./build-expression.js"
 import { Cst } from "./cst.js"
 import * as t from "./tokens.js"
@@ -134,7 +135,7 @@ class Builder {
   private parameters(node: CstNode | undefined): ast.Parameter[] {
     if (node === undefined) return []
     return this.cst.lines(node, "parameter").map((parameter) => ({
-      name: this.cst.name(parameter),
+      name: this.declared(parameter),
       type: this.maybeType(parameter),
       default: this.maybeExpression(parameter),
       span: this.cst.span(parameter),
@@ -279,6 +280,16 @@ class Builder {
   private maybeExpression(node: CstNode): ast.Expression | undefined {
     const expression = this.cst.maybeNode(node, "expression")
     return expression && this.expression(expression)
+  }
+
+  /** The name of a parameter, which the parser lets be any word. */
+  private declared(parameter: CstNode): ast.Identifier {
+    const token = this.cst.token(parameter, "NAME")
+    const name = this.cst.identifier(token)
+    if (isA(token.tokenType, t.Reserved)) {
+      this.cst.facts.push({ kind: "keyword-as-name", span: name.span, word: name.text })
+    }
+    return name
   }
 
   private doc(node: CstNode): string | undefined {

@@ -64,6 +64,10 @@ export function lex(path: string, text: string): Lexed {
     } else {
       if (token.tokenType === t.UnterminatedString) facts.push({ kind: "unterminated-string", span: spanOf(token) })
       if (token.tokenType === t.SingleQuotedString) facts.push({ kind: "single-quoted-string", span: spanOf(token) })
+      if (token.tokenType === t.CurlyQuotedString) {
+        const span = { file: path, start: token.startOffset, end: token.startOffset + 1 }
+        facts.push({ kind: "unexpected-character", span, character: token.image.slice(0, 1) })
+      }
       tokens.push(token)
     }
     if (facts.length > before) brokenLines.add(token.startLine ?? 0)

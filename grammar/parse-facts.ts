@@ -37,11 +37,23 @@ const KNOWN: Record<Place, readonly string[]> = {
 
 /** Where lines that begin with a word belong, for those that stand in the wrong place. */
 const BELONGS: readonly (readonly [readonly string[], string])[] = [
-  [ITEMS, "the top of a file"],
-  [["input", "target", "train", "frozen", ...SECTION_ROLES], "a model"],
-  [STATEMENTS, "a block, a function, or a model and its sections"],
-  [CHANGES, "an ablation"],
+  [ITEMS, "at the top of a file"],
+  [["input", "target", "train", "frozen", ...SECTION_ROLES], "in a model"],
+  [STATEMENTS, "in a block, a function, or a model and its sections"],
+  [CHANGES, "in an ablation"],
 ]
+
+/** What the lists of a rule are made of. */
+const FIRST_OF_LIST: Readonly<Record<string, string>> = {
+  parameters: "a parameter",
+  postfix: "an argument",
+  list: "an expression",
+  record: "a field",
+  type: "a dimension",
+  pattern: "a name",
+  import: "a name",
+}
+const OPENERS = new Set(t.BRACKET_PAIRS.map(([open]) => open))
 
 const ELEMENTS = new Set(["f32", "f16", "bf16", "i32", "i64", "tokens"])
 
@@ -85,7 +97,12 @@ class Explainer {
       return this.unexpected(next ?? token, ["`=`"])
     }
     if ((place === "model" || place === "body") && isEqual(next?.tokenType) && isName(token.tokenType)) {
-      return { kind: "missing-let", span, name: word }
+      return { kind: "missing-let", span, name: word, place }
+    }
+    const follows = next?.tokenType
+    const isValue = follows === t.LeftParen || follows === t.Dot || follows === t.Pipe
+    if (place !== "file" && place !== "ablation" && opens && isValue && didYouMean(word, KNOWN[place]) === undefined) {
+      return { kind: "missing-let", span, name: undefined, place }
     }
     const known = KNOWN[place]
     const belongs = BELONGS.find(([words]) => words.includes(word))?.[1]
@@ -155,7 +172,7 @@ class Explainer {
   }
 
   /** What the grammar would have taken, in the words of a reader. */
-  private expected({ expected, rule }: FailedLine): readonly string[] {
+  private expected({ expected, rule, token }: FailedLine): readonly string[] {
     const many = expected.length > 1
     if (many && (rule === "primary" || rule === "list_item" || rule === "expression")) return ["an expression"]
     if (rule === "type" && expected.includes("a name")) return ["a type"]
@@ -163,10 +180,11 @@ class Explainer {
     if (rule === "list" && expected.includes("`for`")) return ["`,`", "`]`"]
     if (rule === "dim") return ["a dimension"]
     const closer = expected.find((word) => word === "`)`" || word === "`]`" || word === "`}`")
-    const inList = ["parameters", "postfix", "list", "record", "type", "pattern", "import"].includes(rule)
-    if (closer !== undefined && inList && expected.length === 1)
-      return rule === "postfix" && closer === "`]`" ? expected : ["`,`", closer]
-    return expected
+    const first = FIRST_OF_LIST[rule]
+    if (closer === undefined || first === undefined || expected.length > 1) return expected
+    const before = this.tokenAt(token, -1)
+    if (before !== undefined && OPENERS.has(before.tokenType)) return [first, closer]
+    return rule === "postfix" && closer === "`]`" ? expected : ["`,`", closer]
   }
 
   private hint({ token, begin, rule, expected }: FailedLine): string | undefined {
@@ -179,7 +197,7 @@ class Explainer {
     }
     if (isEqual(type) && (rule === "expression" || rule === "check")) return "write `==` to compare"
     if (rule === "expression" && expected.includes("`else`")) return "an `if` gives a value either way: add `else ...`"
-    if (rule === "primary" && type === t.Dot && this.tokenAt(token, 1)?.tokenType === t.NumberLiteral) {
+    if (type === t.Dot && this.tokenAt(token, 1)?.tokenType === t.NumberLiteral) {
       return `write \`0.${this.tokenAt(token, 1)?.image ?? ""}\``
     }
     if (begin.tokenType === t.Ablation && rule === "ablation" && expected.includes("`of`")) {

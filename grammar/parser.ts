@@ -13,6 +13,7 @@ import { noteOf } from "./structure.js"
 import * as t from "./tokens.js"
 
 const ROLES: ReadonlySet<string> = new Set(SECTION_ROLES)
+const ITEM_WORDS = new Set<TokenType>([t.Block, t.Model, t.Ablation])
 const CLOSERS = new Set<TokenType>([t.RightParen, t.RightSquare, t.RightCurly])
 
 export class MdlParser extends RecoveringParser {
@@ -134,8 +135,8 @@ export class MdlParser extends RecoveringParser {
   })
 
   private readonly parameter: Rule = this.RULE("parameter", () => {
-    // Reserved words get here too, to be refused as names rather than as anything else.
-    this.CONSUME(t.Name)
+    // Reserved words are taken too, and refused by the builder, so that the rest of the list is read.
+    this.CONSUME(t.Word, { LABEL: "NAME" })
     this.OPTION(() => {
       this.CONSUME(t.Colon)
       this.SUBRULE(this.type)
@@ -671,8 +672,9 @@ export class MdlParser extends RecoveringParser {
   }
 
   private memberFollows(): boolean {
-    const token = this.LA(1)
-    return token.tokenType !== t.Identifier || this.sectionFollows() || ROLES.has(token.image)
+    const { tokenType, image } = this.LA(1)
+    if (ITEM_WORDS.has(tokenType)) return false
+    return tokenType !== t.Identifier || this.sectionFollows() || ROLES.has(image)
   }
 
   /** A section: by its brace, or by its role when the brace is missing. */
@@ -680,7 +682,7 @@ export class MdlParser extends RecoveringParser {
     const types = [1, 2, 3, 4].map((distance) => this.LA(distance).tokenType)
     const from = types[0] === t.Frozen && isName(types[1]) ? 1 : 0
     const role = types[from]
-    if (!isName(role) || role === t.Block || role === t.Model || role === t.Ablation) return false
+    if (role === undefined || !isName(role) || ITEM_WORDS.has(role)) return false
     if (types[from + 1] === t.LeftCurly) return types[from] !== t.Train
     return isName(types[from + 1]) && types[from + 2] === t.LeftCurly
   }

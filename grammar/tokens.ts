@@ -136,6 +136,11 @@ export const SingleQuotedString = createToken({
   pattern: /'[^'\r\n]*'/,
   categories: [StringLiteral],
 })
+export const CurlyQuotedString = createToken({
+  name: "CurlyQuotedString",
+  pattern: /[\u2018\u2019\u201c\u201d][^\u2018\u2019\u201c\u201d"\r\n]*[\u2018\u2019\u201c\u201d]/,
+  categories: [StringLiteral],
+})
 export const BlockComment = createToken({
   name: "BlockComment",
   pattern: /\/\*(?:[^*]|\*(?!\/))*\*\//,
@@ -184,7 +189,7 @@ const KEYWORDS: TokenType[] = [
 export const ALL_TOKENS: TokenType[] = [
   ...[WhiteSpace, CommentToken, BlockComment, HashComment],
   ...KEYWORDS,
-  ...[Identifier, NumberLiteral, StringLiteral, UnterminatedString, SingleQuotedString],
+  ...[Identifier, NumberLiteral, StringLiteral, UnterminatedString, SingleQuotedString, CurlyQuotedString],
   ...[Ellipsis, Range, Dot, Pipe, Arrow, FatArrow, EqualEqual, NotEqual, LessEqual, GreaterEqual, ColonEqual],
   ...[DoubleAmpersand, DoubleBar, DoubleStar, Bang, Semicolon],
   ...[Less, Greater, Equal, Plus, Minus, Star, Slash, Percent, Comma, Colon],

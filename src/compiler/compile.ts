@@ -9,6 +9,7 @@ import { type Diagnostic, hasErrors } from "./diagnostics/diagnostic.js"
 import { selectVariant, type Variant } from "./elaborate/ablations.js"
 import { elaborateModel, type ElaboratedModel, type ElaborationOptions } from "./elaborate/model.js"
 import { checkNames } from "./resolve/check-names.js"
+import { checkRecursion } from "./resolve/check-recursion.js"
 import { loadModules, type ModuleGraph, type SourceHost } from "./resolve/modules.js"
 
 export interface CompileOptions extends ElaborationOptions {
@@ -41,8 +42,11 @@ export function compile(path: string, host: SourceHost, options: CompileOptions 
   })
   if (!modules) return result(undefined)
   for (const module of modules.modules.values()) diagnostics.push(...checkNames(module, modules))
-  // A text that does not parse has holes, and elaborating around holes tells the user nothing new.
-  if (loaded.diagnostics.some((d) => d.severity === "error")) return result(undefined)
+  const circles = checkRecursion(modules)
+  diagnostics.push(...circles)
+  // A text that does not parse has holes, and elaborating around holes tells the user nothing new; a definition that
+  // uses itself has no end.
+  if (circles.length > 0 || loaded.diagnostics.some((d) => d.severity === "error")) return result(undefined)
   const selected = selectVariant(modules.root, options.selector)
   diagnostics.push(...selected.diagnostics)
   if (!selected.output) return result(undefined)

@@ -89,7 +89,13 @@ export type SyntaxFact =
   | { readonly kind: "keyword-as-name"; readonly span: Span; readonly word: string }
   | { readonly kind: "equals-for-colon"; readonly span: Span; readonly name: string }
   | { readonly kind: "colon-for-equals"; readonly span: Span; readonly name: string }
-  | { readonly kind: "missing-let"; readonly span: Span; readonly name: string }
+  | {
+      /** A line that names a value without `let`, or does not even name it. */
+      readonly kind: "missing-let"
+      readonly span: Span
+      readonly name: string | undefined
+      readonly place: Place
+    }
   | {
       readonly kind: "misplaced-line"
       readonly span: Span
@@ -345,10 +351,10 @@ export const SYNTAX_FACTS = {
   "missing-let": {
     code: "MDL1207",
     severity: "error",
-    describe: ({ span, name }) => ({
+    describe: ({ span, name, place }) => ({
       title: "Missing `let`",
-      labels: [at(span, "values are named with `let`")],
-      hint: `write \`let ${name} = ...\``,
+      labels: [at(span, name === undefined ? "a value alone is no line" : "values are named with `let`")],
+      hint: `write \`let ${name ?? "NAME"} = ...\`${name === undefined && place === "body" ? ", or `return ...`" : ""}`,
     }),
   },
   "misplaced-line": {
@@ -357,7 +363,7 @@ export const SYNTAX_FACTS = {
     describe: ({ span, word, place, belongs }) => ({
       title: "In the wrong place",
       labels: [at(span, `${quoted(word)} cannot stand ${PLACES[place]}`)],
-      hint: `it belongs in ${belongs}`,
+      hint: `it belongs ${belongs}`,
     }),
   },
   "too-many-errors": {

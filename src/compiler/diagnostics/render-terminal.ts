@@ -27,6 +27,8 @@ type Colours = ReturnType<typeof pc.createColors>
 /** Longer lines are shown cut, around their labels. */
 const LONGEST_LINE = 160
 const CONTEXT_BEFORE = 40
+/** Notes and help are wrapped to this. */
+const REMARK_WIDTH = 100
 
 /** The diagnostics as text, one blank line after each. */
 export function renderTerminal(
@@ -72,11 +74,24 @@ function renderOne(diagnostic: Diagnostic, sources: Sources, colours: Colours): 
   ]
   if (remarks.length > 0 && files.length > 0) out.push(`${margin} ${bar}`)
   for (const [word, text] of remarks) {
-    const [head, ...rest] = text.split("\n")
+    const [head, ...rest] = text.split("\n").flatMap(wrap)
     out.push(`${margin} ${colours.blue("=")} ${colours.bold(word)}: ${head ?? ""}`)
-    for (const line of rest) out.push(`${margin}         ${line}`)
+    for (const line of rest) out.push(`${margin}   ${" ".repeat(word.length + 2)}${line}`)
   }
   return out.map((line) => line.trimEnd() + "\n").join("")
+}
+
+/** Break a long line between words; one with no blanks in it stays whole. */
+function wrap(line: string): string[] {
+  const lines: string[] = []
+  let current = ""
+  for (const word of line.split(" ")) {
+    if (current !== "" && displayWidth(current) + 1 + displayWidth(word) > REMARK_WIDTH) {
+      lines.push(current)
+      current = word
+    } else current = current === "" ? word : `${current} ${word}`
+  }
+  return [...lines, current]
 }
 
 function painter(severity: Severity, colours: Colours): (text: string) => string {

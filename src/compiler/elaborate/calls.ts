@@ -314,7 +314,8 @@ export function applyPrimitive(
   const definition = opDefinition(op)
   context.enter(call.span, scope, op)
   // A number takes the type of the tensors it stands among; conditions are not what it is compared with.
-  const dtype = operands.flatMap((v) => (v.kind === "tensor" && v.type.dtype !== "bool" ? [v.type.dtype] : []))[0] ?? "f32"
+  const dtype =
+    operands.flatMap((v) => (v.kind === "tensor" && v.type.dtype !== "bool" ? [v.type.dtype] : []))[0] ?? "f32"
   const inputs = operands.map((operand, index): ValueId => {
     if (operand.kind === "tensor") return operand.value
     const number = definition.layout.kind === "elementwise" ? toNumber(operand, context) : undefined
@@ -370,7 +371,7 @@ function attributeValue(
   const whole = (item: StaticValue): number =>
     item.kind === "int" ? context.sizeOf(item.dim, valueSpan, what) : wrong("an integer", item)
   const list = (): readonly StaticValue[] =>
-    value.kind === "list" ? value.items : value.kind === "int" ? [value] : wrong("a list of integers")
+    value.kind === "list" ? value.items : value.kind === "int" ? [value] : wrong("a list of numbers")
   switch (spec.type) {
     case "int":
     case "axis":
@@ -378,10 +379,10 @@ function attributeValue(
     case "axes":
     case "ints":
       return list().map(whole)
-    case "float": {
-      const number = toNumber(value, context)
-      return number ?? wrong("a number")
-    }
+    case "float":
+      return toNumber(value, context) ?? wrong("a number")
+    case "floats":
+      return list().map((item) => toNumber(item, context) ?? wrong("a number", item))
     case "bool":
       return value.kind === "bool" ? value.value : wrong("true or false")
     case "string":

@@ -63,7 +63,7 @@ export class Elaboration {
   /** Records a fact and unwinds. */
   fail(fact: Fact): never {
     this.report(fact)
-    throw new Abort()
+    return this.stop()
   }
 
   report(fact: Fact): void {
@@ -78,8 +78,12 @@ export class Elaboration {
 
   /** Unwinds without a word: the mistake behind this has been reported already. */
   stop(): never {
+    this.stopped = true
     throw new Abort()
   }
+
+  /** some statement could not be elaborated, so that what follows from it is missing */
+  stopped = false
 
   wrongKind(span: Span, what: string, expected: string, found: StaticValue, hint?: string): never {
     if (found.kind === "error") this.stop()
@@ -141,10 +145,10 @@ export class Elaboration {
     const known = this.environments.get(module)
     if (known) return known
     const start: Span = { file: module.path, start: 0, end: 0 }
-    const library = new Environment()
+    const library = new Environment(undefined, true)
     for (const [name, op] of this.primitives) library.define(name, { kind: "primitive", op }, start)
     for (const [name, value] of BUILTIN_NAMES) library.define(name, value, start)
-    const environment = new Environment(library)
+    const environment = new Environment(library, true)
     for (const [name, { definition, module: home }] of module.scope) {
       const { span } = definition.name
       if (definition.kind === "block") environment.define(name, { kind: "block", item: definition, module: home }, span)

@@ -15,10 +15,19 @@ export interface Binding {
 export class Environment {
   private readonly bindings = new Map<string, Binding>()
 
-  constructor(private readonly outer?: Environment) {}
+  /** @param isTop the names at the top of a module, which local ones may hide */
+  constructor(
+    private readonly outer?: Environment,
+    private readonly isTop = false,
+  ) {}
 
   define(name: string, value: StaticValue, span: Span): void {
     this.bindings.set(name, { value, span })
+  }
+
+  /** Whether a local name is taken already, here or in a scope around. */
+  hasLocal(name: string): boolean {
+    return !this.isTop && (this.bindings.has(name) || (this.outer?.hasLocal(name) ?? false))
   }
 
   lookup(name: string): Binding | undefined {

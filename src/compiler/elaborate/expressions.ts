@@ -162,7 +162,9 @@ export function bindPattern(
   context: Elaboration,
 ): void {
   if (pattern.kind === "name-pattern") {
-    environment.define(pattern.name.text, value, pattern.name.span)
+    // A name defined twice has been reported; what it means now is anybody's guess, so nothing follows from it.
+    const taken = environment.hasLocal(pattern.name.text)
+    environment.define(pattern.name.text, taken ? { kind: "error" } : value, pattern.name.span)
     return
   }
   if (value.kind !== "record") {

@@ -141,10 +141,10 @@ export function elaborateModel(
     }
   }
   const graph = context.finish()
-  if (graph.outputs.length === 0 && context.diagnostics.length === 0) {
+  if (graph.outputs.length === 0 && !context.stopped) {
     context.report({ kind: "no-outputs", span: model.name.span, model: model.name.text })
   }
-  if (context.diagnostics.some((d) => d.severity === "error")) {
+  if (context.stopped || context.diagnostics.some((d) => d.severity === "error")) {
     return { output: undefined, diagnostics: context.diagnostics }
   }
   const output: ElaboratedModel = {

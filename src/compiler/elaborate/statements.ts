@@ -28,7 +28,8 @@ export function runBody(
     try {
       runStatement(statement, scope, context)
     } catch (error) {
-      if (!(error instanceof Abort)) throw error
+      // What follows a failed check relies on it.
+      if (!(error instanceof Abort) || statement.kind === "check") throw error
       failed = true
     }
   }

@@ -24,7 +24,7 @@ const constant: OpDefinition = {
   attributes: {
     dtype: { type: "dtype", doc: "element type", default: "f32" },
     shape: { type: "ints", doc: "sizes; none make a scalar", default: [] },
-    values: { type: "ints", doc: "the elements in row-major order, or one number for all of them" },
+    values: { type: "floats", doc: "the elements in row-major order, or one number for all of them" },
   },
   infer: (context) => {
     const dtype = stringAttribute(context.attributes, "dtype")

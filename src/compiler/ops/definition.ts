@@ -35,6 +35,7 @@ export type AttributeType =
   | "axis"
   | "axes"
   | "ints"
+  | "floats"
   /** a shape whose entries may be symbolic */
   | "dims"
 

@@ -5,8 +5,8 @@
  * Operands must have the same element type: nothing is promoted silently.
  */
 
-import type { DataType, TensorType, ValueId } from "../ir/graph.js"
-import type { InferContext, OnnxContext, OpCase, OpDefinition, TensorFlowContext } from "./definition.js"
+import type { DataType, ValueId } from "../ir/graph.js"
+import type { InferContext, OpCase, OpDefinition } from "./definition.js"
 import { free } from "./definition.js"
 import { at, broadcastShapes, build } from "./ndarray.js"
 import { broadcastDims, broadcastTypes } from "./shapes.js"

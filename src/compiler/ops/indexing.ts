@@ -2,7 +2,7 @@
  * Ops that read and write by index: gather and its adjoint, one-hot vectors, ranks.
  */
 
-import { asConstant, constant as size } from "../ir/dims.js"
+import { constant as size, product } from "../ir/dims.js"
 import type { Attributes } from "../ir/graph.js"
 import type { InferContext, OnnxContext, OpCase, OpDefinition, TensorFlowContext } from "./definition.js"
 import { free } from "./definition.js"
@@ -177,8 +177,9 @@ function scatterOnnx(context: OnnxContext): readonly string[] {
     Array.from({ length: extent }, (_, i) => i),
   )
   const matches = node("Equal", [classes, node("Reshape", [indices, context.int64s([1, -1])])])
-  const width = rest.reduce((total, dim) => total * (asConstant(dim) ?? context.size(dim)), 1)
-  const rows = node("Reshape", [fronted, context.int64s([-1, width])])
+  // One row per update; the batch may be among the rows or in the width.
+  const table = [product(context.inputTypes[1]!.shape), product(rest)]
+  const rows = node("Reshape", [fronted, context.shape(table, "reshape")])
   const summed = node("MatMul", [node("Cast", [matches], { to: { int: 1 } }), rows])
   return [permute(node("Reshape", [summed, target]), fromFront(result.length, axis))]
 }

@@ -18,7 +18,7 @@ import type {
   TensorFlowContext,
 } from "./definition.js"
 import { free } from "./definition.js"
-import { build, zeros, type NdArray } from "./ndarray.js"
+import { besselFactor, countOf, mapped, normalise, normaliseGradient, statistics } from "./normalisation-reference.js"
 import { NotInInference } from "./not-in-inference.js"
 import { numberAttribute } from "./shapes.js"
 import { reshape, rowFromImage, rowImage } from "./tensorflow-movement.js"
@@ -54,60 +54,21 @@ function expectPerChannel(context: InferContext, data: number, inputs: readonly 
   }
 }
 
-// ------------------------------------------------------------------------------------------------------- reference
-
-/** Elements per channel. */
-function countOf(x: NdArray): number {
-  return x.data.length / x.shape[1]!
+function expectEpsilon(context: InferContext): void {
+  const epsilon = numberAttribute(context.attributes, "epsilon")
+  if (epsilon > 0) return
+  context.fail({ kind: "attribute", name: "epsilon", message: `epsilon must be positive, not ${epsilon}` })
 }
 
-/** The sum over all axes but the channels of `term(value at the same place, channel)`. */
-function sumPerChannel(x: NdArray, term: (offset: number, channel: number) => number): NdArray {
-  const channels = x.shape[1]!
-  const inner = x.data.length / (x.shape[0]! * channels)
-  const result = zeros([channels])
-  for (let offset = 0; offset < x.data.length; offset++) {
-    const channel = Math.floor(offset / inner) % channels
-    result.data[channel]! += term(offset, channel)
-  }
-  return result
-}
-
-const mapped = (x: NdArray, change: (value: number) => number): NdArray => ({ ...x, data: x.data.map(change) })
-
-function normalise(
-  x: NdArray,
-  gain: NdArray,
-  bias: NdArray,
-  mean: NdArray,
-  variance: NdArray,
-  epsilon: number,
-): NdArray {
-  let offset = 0
-  return build(x.shape, (index) => {
-    const c = index[1]!
-    const centred = x.data[offset++]! - mean.data[c]!
-    return (centred / Math.sqrt(variance.data[c]! + epsilon)) * gain.data[c]! + bias.data[c]!
+function expectMomentum(context: InferContext): void {
+  const momentum = numberAttribute(context.attributes, "momentum")
+  if (momentum >= 0 && momentum <= 1) return
+  context.fail({
+    kind: "attribute",
+    name: "momentum",
+    message: `momentum must be between 0 and 1, not ${momentum}`,
+    hint: "it is the weight of the batch, as in PyTorch; TensorFlow and Keras mean 1 - momentum by that name",
   })
-}
-
-/** Mean and biased variance of each channel. */
-function statistics(x: NdArray): { readonly mean: NdArray; readonly variance: NdArray } {
-  const count = countOf(x)
-  const mean = mapped(
-    sumPerChannel(x, (offset) => x.data[offset]!),
-    (sum) => sum / count,
-  )
-  const variance = mapped(
-    sumPerChannel(x, (offset, channel) => (x.data[offset]! - mean.data[channel]!) ** 2),
-    (sum) => sum / count,
-  )
-  return { mean, variance }
-}
-
-/** n / (n - 1), which makes a biased variance unbiased; one element alone stays as it is, as in TensorFlow. */
-function besselFactor(count: number): number {
-  return count / Math.max(count - 1, 1)
 }
 
 // -------------------------------------------------------------------------------------------------------- gradient
@@ -252,6 +213,8 @@ const inference: OpDefinition = {
   infer: (context) => {
     const type = expectData(context, 0)
     expectPerChannel(context, 0, [1, 2, 3, 4])
+    expectEpsilon(context)
+    expectMomentum(context)
     return [type]
   },
   gradient: inferenceGradient,
@@ -290,6 +253,7 @@ const training: OpDefinition = {
   infer: (context) => {
     const type = expectData(context, 0)
     expectPerChannel(context, 0, [1, 2])
+    expectEpsilon(context)
     const count = product(otherAxes(type.shape.length).map((axis) => type.shape[axis]!))
     if (asConstant(count) === 1) {
       context.fail({
@@ -368,26 +332,8 @@ const trainingGradient: OpDefinition = {
   onnx: () => {
     throw new NotInInference("batch_norm_training_gradient")
   },
-  /**
-   * With h = (x - mean) / sqrt(variance + epsilon) and n elements per channel: dbias = sum dy, dgain = sum dy*h,
-   * dx = gain / sqrt(variance + epsilon) * (dy - dbias/n - h*dgain/n).
-   */
-  reference: ([dy, x, gain, mean, variance], attributes) => {
-    const epsilon = numberAttribute(attributes, "epsilon")
-    const count = countOf(x!)
-    const inverse = mapped(variance!, (value) => 1 / Math.sqrt(value + epsilon))
-    const normal = (offset: number, c: number): number => (x!.data[offset]! - mean!.data[c]!) * inverse.data[c]!
-    const dBias = sumPerChannel(dy!, (offset) => dy!.data[offset]!)
-    const dGain = sumPerChannel(dy!, (offset, c) => dy!.data[offset]! * normal(offset, c))
-    let offset = 0
-    const dx = build(x!.shape, (index) => {
-      const c = index[1]!
-      const here = offset++
-      const projected = dBias.data[c]! / count + (normal(here, c) * dGain.data[c]!) / count
-      return gain!.data[c]! * inverse.data[c]! * (dy!.data[here]! - projected)
-    })
-    return [dx, dGain, dBias]
-  },
+  reference: ([dy, x, gain, mean, variance], attributes) =>
+    normaliseGradient(dy!, x!, gain!, mean!, variance!, numberAttribute(attributes, "epsilon")),
   cases: SHAPES.map(({ name, x }) => ({
     name,
     inputs: [f32(x), f32(x), f32([x[1]!]), f32([x[1]!]), positive([x[1]!])],

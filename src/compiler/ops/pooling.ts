@@ -18,8 +18,9 @@ import type {
   TensorFlowContext,
 } from "./definition.js"
 import { free } from "./definition.js"
-import { fromValues, zeros, type NdArray } from "./ndarray.js"
+import { fromValues, zeros } from "./ndarray.js"
 import { NotInInference } from "./not-in-inference.js"
+import { divisor, eachWindow, firstMaximum, maxPool, poolWindows } from "./pooling-reference.js"
 import { booleanAttribute, integersAttribute } from "./shapes.js"
 import { dimList } from "./sized-attributes.js"
 import { pad, slice } from "./tensorflow-movement.js"
@@ -31,7 +32,6 @@ import {
   windowCount,
   windowCountDim,
   windowsOf,
-  type Window,
 } from "./windows.js"
 
 const AXES = "[N, C, H, W]"
@@ -76,59 +76,6 @@ function pooledShape(context: InferContext, x: readonly Dim[]): readonly Dim[] {
 function inferPool(context: InferContext) {
   expectRank(context, 0, 4, AXES)
   return [{ dtype: "f32", shape: pooledShape(context, context.inputs[0]!.shape) } as const]
-}
-
-// ------------------------------------------------------------------------------------------------------- reference
-
-type Visit = (window: { readonly y: number; readonly x: readonly number[] }) => void
-
-/**
- * Calls `visit` once per element of y (row-major) with the offsets of the elements of x in its window, row by row;
- * positions in the padding are left out.
- */
-function eachWindow(shape: readonly number[], attributes: Attributes, visit: Visit): void {
-  const [batch, channels, height, width] = shape as [number, number, number, number]
-  const [rows, columns] = poolWindows(attributes)
-  const [outputHeight, outputWidth] = [windowCount(height, rows), windowCount(width, columns)]
-  let y = 0
-  for (let plane = 0; plane < batch * channels; plane++) {
-    for (let outputRow = 0; outputRow < outputHeight; outputRow++) {
-      for (let outputColumn = 0; outputColumn < outputWidth; outputColumn++) {
-        const x: number[] = []
-        for (let i = 0; i < rows.kernel; i++) {
-          const row = outputRow * rows.stride - rows.padding + i
-          if (row < 0 || row >= height) continue
-          for (let j = 0; j < columns.kernel; j++) {
-            const column = outputColumn * columns.stride - columns.padding + j
-            if (column >= 0 && column < width) x.push((plane * height + row) * width + column)
-          }
-        }
-        visit({ y: y++, x })
-      }
-    }
-  }
-}
-
-function poolWindows(attributes: Attributes): readonly [Window, Window] {
-  const [rows, columns] = windowsOf(attributes, integersAttribute(attributes, "kernel"))
-  return [rows!, columns!]
-}
-
-/** The first of `offsets` at which `x` is largest. */
-function firstMaximum(x: NdArray, offsets: readonly number[]): number {
-  return offsets.reduce((best, offset) => (x.data[offset]! > x.data[best]! ? offset : best))
-}
-
-function maxPool(x: NdArray, attributes: Attributes, shape: readonly number[]): NdArray {
-  const result = zeros(shape)
-  eachWindow(x.shape, attributes, (window) => (result.data[window.y] = x.data[firstMaximum(x, window.x)]!))
-  return result
-}
-
-/** By how much the elements of one window are divided. */
-function divisor(attributes: Attributes, elements: number): number {
-  const [rows, columns] = poolWindows(attributes)
-  return booleanAttribute(attributes, "count_include_pad") ? rows.kernel * columns.kernel : elements
 }
 
 // ------------------------------------------------------------------------------------------------------ TensorFlow

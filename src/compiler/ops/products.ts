@@ -8,7 +8,7 @@
 import { asConstant, product, type Dim } from "../ir/dims.js"
 import type { Attributes, TensorType, ValueId } from "../ir/graph.js"
 import type { ConcreteType, GradientContext, InferContext, OnnxContext, OpCase, OpDefinition } from "./definition.js"
-import { at, broadcastShapes, build, sizeOf } from "./ndarray.js"
+import { build, sizeOf, stridesOf, type NdArray } from "./ndarray.js"
 import { booleanAttribute, moreTelling } from "./shapes.js"
 
 const transposed = (attributes: Attributes): { a: boolean; b: boolean } => ({
@@ -115,6 +115,40 @@ function onnxFlipped(context: OnnxContext, input: number, flip: boolean): string
   return context.node("Transpose", [context.inputs[input]!], { perm: { ints: [...leading, rank - 1, rank - 2] } })[0]!
 }
 
+/** An operand of the product as matrices: where each begins, and how far its rows and columns lie apart. */
+interface Matrices {
+  readonly data: Float64Array
+  readonly columns: number
+  readonly rowStep: number
+  readonly columnStep: number
+  /** offset of the matrix at a leading index of the product, broadcast */
+  readonly start: (leading: readonly number[]) => number
+}
+
+function matricesOf(x: NdArray, flip: boolean): Matrices {
+  const strides = stridesOf(x.shape)
+  const [rowStep, columnStep] = strides.slice(-2) as [number, number]
+  const own = x.shape.slice(0, -2)
+  const start = (leading: readonly number[]): number => {
+    const skip = leading.length - own.length
+    return own.reduce((sum, size, axis) => sum + (size === 1 ? 0 : leading[axis + skip]! * strides[axis]!), 0)
+  }
+  return flip
+    ? { data: x.data, columns: x.shape.at(-2)!, rowStep: columnStep, columnStep: rowStep, start }
+    : { data: x.data, columns: x.shape.at(-1)!, rowStep, columnStep, start }
+}
+
+function productReference(a: Matrices, b: Matrices, shape: readonly number[]): NdArray {
+  return build(shape, (index) => {
+    const leading = index.slice(0, -2)
+    const left = a.start(leading) + index.at(-2)! * a.rowStep
+    const right = b.start(leading) + index.at(-1)! * b.columnStep
+    let sum = 0
+    for (let k = 0; k < a.columns; k++) sum += a.data[left + k * a.columnStep]! * b.data[right + k * b.rowStep]!
+    return sum
+  })
+}
+
 const f32s = (...shapes: readonly (readonly number[])[]): OpCase["inputs"] =>
   shapes.map((shape) => ({ dtype: "f32", shape }))
 
@@ -159,23 +193,9 @@ const matmul: OpDefinition = {
     const flip = transposed(context.attributes)
     return context.node("MatMul", [onnxFlipped(context, 0, flip.a), onnxFlipped(context, 1, flip.b)])
   },
-  reference: ([a, b], attributes, [type]) => {
-    const flip = transposed(attributes)
-    const inner = a!.shape.at(flip.a ? -2 : -1)!
-    broadcastShapes(a!.shape.slice(0, -2), b!.shape.slice(0, -2))
-    return [
-      build(type!.shape, (index) => {
-        const leading = index.slice(0, -2)
-        const [row, column] = index.slice(-2) as [number, number]
-        let sum = 0
-        for (let k = 0; k < inner; k++) {
-          const left = at(a!, [...leading, ...(flip.a ? [k, row] : [row, k])])
-          sum += left * at(b!, [...leading, ...(flip.b ? [column, k] : [k, column])])
-        }
-        return sum
-      }),
-    ]
-  },
+  reference: ([a, b], attributes, [type]) => [
+    productReference(matricesOf(a!, transposed(attributes).a), matricesOf(b!, transposed(attributes).b), type!.shape),
+  ],
   cases: [
     { name: "matrices", inputs: f32s([2, 3], [3, 4]) },
     { name: "right transposed", inputs: f32s([2, 3], [4, 3]), attributes: { transpose_b: true } },

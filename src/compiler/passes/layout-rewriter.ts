@@ -214,7 +214,7 @@ export class LayoutRewriter {
       // No axes means all of them.
       const gone = new Set(language.length > 0 ? language : storage)
       const left = identityPermutation(rank).filter((axis) => !gone.has(axis))
-      result = storage.filter((axis) => !gone.has(axis)).map((axis, i) => i)
+      result = storage.filter((axis) => !gone.has(axis)).map((axis) => left.indexOf(axis))
     }
     this.emit(
       node,

@@ -185,8 +185,10 @@ export function checkNames(module: Module, graph: ModuleGraph): readonly Diagnos
   }
 
   function unknown(name: string, span: Span, candidates: readonly string[]): void {
-    const suggestion = didYouMean(name, candidates)
-    report({ kind: "unknown-name", span, name, suggestion, importFrom: suggestion ? undefined : exporterOf(name) })
+    // The exact name in a library file beats a similar one at hand.
+    const importFrom = exporterOf(name)
+    const suggestion = importFrom ? undefined : didYouMean(name, candidates)
+    report({ kind: "unknown-name", span, name, suggestion, importFrom })
   }
 
   /** A library file that was loaded for another reason and defines `name`. */

@@ -1,23 +1,12 @@
 /** Shape rules with symbols: what is accepted, what comes out, and which axes a refusal names. */
 
 import { describe, expect, test } from "vitest"
-import { differentiate } from "../../../src/compiler/autodiff/reverse.js"
 import { GraphBuilder, OpTypeError } from "../../../src/compiler/ir/builder.js"
-import {
-  add,
-  constant,
-  formatShape,
-  multiply,
-  symbol,
-  toDim,
-  type Dim,
-  type Sizes,
-} from "../../../src/compiler/ir/dims.js"
-import type { Attributes, DataType, Graph, ValueId } from "../../../src/compiler/ir/graph.js"
+import { constant, formatShape, multiply, symbol, toDim, type Dim, type Sizes } from "../../../src/compiler/ir/dims.js"
+import type { Attributes, DataType } from "../../../src/compiler/ir/graph.js"
 import type { ShapeProblem } from "../../../src/compiler/ops/definition.js"
 import type { OpName } from "../../../src/compiler/ops/names.js"
-import { fromValues, type NdArray } from "../../../src/compiler/ops/ndarray.js"
-import { attributesAt } from "../../../src/compiler/ops/sized-attributes.js"
+import { fromValues } from "../../../src/compiler/ops/ndarray.js"
 import { interpret } from "../../../src/compiler/targets/reference/interpret.js"
 
 const N = symbol("N")
@@ -190,7 +179,7 @@ describe("matmul", () => {
 describe("shape ops", () => {
   test("reshape compares polynomials, and sizes where they are known", () => {
     const area = multiply(H, H)
-    expect(shapeOf("reshape", [["f32", N, 3, H, H]], { shape: [N, constant(3), area] })).toBe("[N, 3, H^2]")
+    expect(shapeOf("reshape", [["f32", N, 3, H, H]], { shape: [N, constant(3), area] })).toBe("[N, 3, H*H]")
     expect(shapeOf("reshape", [["f32", N, H]], { shape: [N, constant(2), constant(4)] })).toBe("[N, 2, 4]")
     expect(problemOf("reshape", [["f32", N, H]], { shape: [N, constant(9)] })).toMatchObject({
       kind: "attribute",
@@ -360,56 +349,4 @@ test("an index outside the table is an error in the reference, not a guess", () 
     const run = (): unknown => interpret(builder.finish(), [picked], feeds, { sizes, seed: 0, step: 0 })
     expect(run).toThrow(RangeError)
   }
-})
-
-// ------------------------------------------------------------------------------- gradients at sizes that come in late
-
-/** Runs a graph at a batch size, with the dims in attributes resolved as every target does. */
-function runAt(graph: Graph, wanted: readonly ValueId[], feeds: ReadonlyMap<ValueId, NdArray>, n: number): number[][] {
-  const all: Sizes = new Map([...sizes, ["N", n]])
-  const nodes = graph.nodes.map((node) => ({ ...node, attributes: attributesAt(node.attributes, all) }))
-  const results = interpret({ ...graph, nodes }, wanted, feeds, { sizes: all, seed: 0, step: 0 })
-  return results.map((result) => [...result.data])
-}
-
-describe("gradients with a symbolic batch", () => {
-  test("the mean over the batch divides by its size, whatever it turns out to be", () => {
-    const builder = new GraphBuilder(sizes)
-    const x = builder.input("x", { dtype: "f32", shape: [N, constant(2), H] }, "input")
-    const [gradient] = differentiate(builder, builder.op("mean", [x]), [x])
-    for (const n of [1, 3]) {
-      const feeds = new Map([[x, fromValues([n, 2, 8], new Array<number>(n * 16).fill(1))]])
-      expect(runAt(builder.finish(), [gradient!], feeds, n)[0]).toEqual(new Array<number>(n * 16).fill(1 / (n * 16)))
-    }
-  })
-
-  test("parts concatenated along the batch get their own rows back", () => {
-    const builder = new GraphBuilder(sizes)
-    const a = builder.input("a", { dtype: "f32", shape: [N] }, "input")
-    const b = builder.input("b", { dtype: "f32", shape: [N] }, "input")
-    const weight = builder.input("weight", { dtype: "f32", shape: [add(N, N)] }, "input")
-    const loss = builder.op("sum", [builder.op("mul", [builder.op("concat", [a, b], { axis: 0 }), weight])])
-    const gradients = differentiate(builder, loss, [a, b]) as ValueId[]
-    const feeds = new Map([
-      [a, fromValues([2], [0, 0])],
-      [b, fromValues([2], [0, 0])],
-      [weight, fromValues([4], [1, 2, 3, 4])],
-    ])
-    expect(runAt(builder.finish(), gradients, feeds, 2)).toEqual([
-      [1, 2],
-      [3, 4],
-    ])
-  })
-
-  test("a slice that starts at a symbol pads its gradient back in place", () => {
-    const builder = new GraphBuilder(sizes)
-    const x = builder.input("x", { dtype: "f32", shape: [add(N, constant(2))] }, "input")
-    const tail = builder.op("slice", [x], { starts: [N], sizes: [constant(2)] })
-    const [gradient] = differentiate(builder, builder.op("sum", [tail]), [x])
-    const feeds = new Map([[x, fromValues([5], [1, 2, 3, 4, 5])]])
-    expect(runAt(builder.finish(), [gradient!, tail], feeds, 3)).toEqual([
-      [0, 0, 0, 1, 1],
-      [4, 5],
-    ])
-  })
 })

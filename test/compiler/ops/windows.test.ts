@@ -148,13 +148,16 @@ describe("what does not fit is refused with the reason", () => {
     expect(found).toMatchObject({ kind: "other", message: expect.stringMatching(/axis 3 of input 0 is 5; .* has 6/) })
   })
 
-  test("statistics of another number of channels, and of a single value", () => {
+  test("statistics of another number of channels or of a single value, and settings out of range", () => {
     const x = f32(N, 5, H, W)
     const vector = f32(5)
     expect(problem("batch_norm", [x, vector, vector, f32(4), vector])).toMatchObject({
       kind: "dims-differ",
       right: { input: 3, axis: 0 },
     })
+    const settings = [x, vector, vector, vector, vector]
+    expect(problem("batch_norm", settings, { epsilon: 0 })).toMatchObject({ kind: "attribute", name: "epsilon" })
+    expect(problem("batch_norm", settings, { momentum: 1.1 })).toMatchObject({ kind: "attribute", name: "momentum" })
     const found = problem("batch_norm_training", [f32(1, 5, 1, 1), vector, vector])
     expect(found).toMatchObject({ kind: "other", message: expect.stringContaining("more than one value") })
   })

@@ -94,11 +94,12 @@ function randomProgram(choices: readonly number[]): RandomProgram {
         case 3:
           return op("transpose", [x], { perm: shuffled(rank) })
         case 4: {
-          // two neighbours become one axis
+          // two or three neighbours become one axis
           if (rank < 2) return op("reshape", [x], { shape: [constant(1), ...shape] })
           const first = Math.min(axis, rank - 2)
-          const merged = multiply(shape[first]!, shape[first + 1]!)
-          return op("reshape", [x], { shape: [...shape.slice(0, first), merged, ...shape.slice(first + 2)] })
+          const end = Math.min(rank, first + 2 + pick(2))
+          const merged = shape.slice(first, end).reduce(multiply)
+          return op("reshape", [x], { shape: [...shape.slice(0, first), merged, ...shape.slice(end)] })
         }
         case 5: {
           // an even axis becomes two, and a 1 is put somewhere
@@ -123,10 +124,8 @@ function randomProgram(choices: readonly number[]): RandomProgram {
           const zero = shape.map(() => constant(0))
           const before = zero.map((dim, a) => (a === axis ? constant(1) : dim))
           const padded = op("pad", [x], { before, after: zero, value: 0.5 })
-          const fewer = shapeOf(padded).map((dim, a) =>
-            a === 0 && axis !== 0 && size(dim) > 1 && !dim.key.includes("N") ? constant(1) : dim,
-          )
-          return op("slice", [padded], { starts: zero, sizes: fewer })
+          // The pad is cut off again, or a border of the other side.
+          return op("slice", [padded], { starts: pick(2) ? before : zero, sizes: shape })
         }
         case 10:
           return rank > 4 ? op("abs", [x]) : op("broadcast_to", [x], { shape: [constant(2), ...shape] })
@@ -342,6 +341,11 @@ describe("storages of reshapes", () => {
 
   test("flattening channels and grid together moves elements, so there is no such storage", () => {
     expect(reshapedStorage([N, C, H, W], IMAGE_STORAGE, [N, multiply(C, multiply(H, W))], sizes)).toBeUndefined()
+  })
+
+  test("axes that are neighbours in another order do not become one", () => {
+    const to = [N, multiply(C, multiply(H, W))]
+    expect(reshapedStorage([N, C, H, W], [0, 1, 3, 2], to, sizes)).toBeUndefined()
   })
 
   test("axes of size 1 come and go", () => {

@@ -7,7 +7,7 @@
  */
 
 import { asConstant, equal, evaluate, format, formatShape, symbolsOf, type Dim, type Sizes } from "../../ir/dims.js"
-import type { DataType, Graph, GraphNode, TensorType, ValueId } from "../../ir/graph.js"
+import type { Attributes, AttributeValue, DataType, Graph, GraphNode, TensorType, ValueId } from "../../ir/graph.js"
 import type { OnnxAttribute, OnnxContext } from "../../ops/definition.js"
 import { sizeOf } from "../../ops/ndarray.js"
 import { NotInInference } from "../../ops/not-in-inference.js"
@@ -146,9 +146,9 @@ function lowerNode(
   const context: OnnxContext = {
     opset: draft.opset,
     inputs,
-    inputTypes: node.inputs.map((v) => graph.values[v]!.type),
-    outputTypes: node.outputs.map((v) => graph.values[v]!.type),
-    attributes: node.attributes,
+    inputTypes: node.inputs.map((v) => typeWithSizes(graph.values[v]!.type, graph.sizes)),
+    outputTypes: node.outputs.map((v) => typeWithSizes(graph.values[v]!.type, graph.sizes)),
+    attributes: attributesWithSizes(node.attributes, graph.sizes),
     size: (dim) => {
       const size = evaluate(dim, graph.sizes)
       if (size === undefined) throw new UnsizedDimension(format(withSizes(dim, graph.sizes)), place)
@@ -177,6 +177,21 @@ function lowerNode(
   }
   checkResults(draft, place, results, promised)
   return nameResults(draft, base, results, before)
+}
+
+/** A rule sees one and the same dimension for `H`, and for `224` where H = 224: only what stays open is a symbol. */
+function typeWithSizes({ dtype, shape }: TensorType, sizes: Sizes): TensorType {
+  return { dtype, shape: shape.map((dim) => withSizes(dim, sizes)) }
+}
+
+function attributesWithSizes(attributes: Attributes, sizes: Sizes): Attributes {
+  const entry = (value: number | Dim): number | Dim => (typeof value === "number" ? value : withSizes(value, sizes))
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? ((value as readonly (number | Dim)[]).map(entry) as AttributeValue) : value,
+    ]),
+  )
 }
 
 /** A single value for a larger shape means: filled with it. */

@@ -147,11 +147,13 @@ function checkedParameters(graph: Graph, needed: ReadonlySet<ValueId>, values: P
 }
 
 function checkValues(parameters: readonly Parameter[], values: ParameterValues): void {
-  const problems = parameters.flatMap(({ name, shape }) => {
+  const problems = parameters.flatMap(({ name, shape, dtype }) => {
     const given = values.get(name)
-    if (!given) return [`${name} [${shape.join(", ")}] has no values`]
-    if (given.length !== sizeOf(shape)) return [`${name} [${shape.join(", ")}] was given ${given.length} values`]
-    return []
+    const text = `${name} [${shape.join(", ")}]`
+    if (!given) return [`${text} has no values`]
+    if (given.length !== sizeOf(shape)) return [`${text} was given ${given.length} values`]
+    const wanted = dtype === "f32" ? Float32Array : Int32Array
+    return given instanceof wanted ? [] : [`${text} of ${dtype} was given as ${given.constructor.name}`]
   })
   if (problems.length > 0) throw new ParameterValuesError(problems)
 }

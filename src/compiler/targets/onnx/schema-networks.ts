@@ -126,25 +126,6 @@ const matMul: OnnxOperator = {
   },
 }
 
-const gemm: OnnxOperator = {
-  inputs: [2, 3],
-  attributes: {
-    alpha: { kind: "float" },
-    beta: { kind: "float" },
-    transA: { kind: "int" },
-    transB: { kind: "int" },
-  },
-  infer: (context) => {
-    const [a, b] = [wantRank(context, 0, 2), wantRank(context, 1, 2)]
-    const [rows, inner] = intAttribute(context, "transA", 0) ? [a[1]!, a[0]!] : [a[0]!, a[1]!]
-    const [inner2, columns] = intAttribute(context, "transB", 0) ? [b[1]!, b[0]!] : [b[0]!, b[1]!]
-    wantEqual(context, inner, inner2, "the inner axes")
-    const result = [rows, columns]
-    if (context.inputs[2]) broadcast(context, [result, typeOfInput(context, 2).shape])
-    return known(sameDataType(context, context.inputs[2] ? [0, 1, 2] : [0, 1], FLOAT), result)
-  },
-}
-
 const resize: OnnxOperator = {
   inputs: [1, 4],
   attributes: {
@@ -183,7 +164,6 @@ export const networkOperators = {
   AveragePool: pool({ count_include_pad: { kind: "int" } }),
   BatchNormalization: batchNormalization,
   Conv: conv,
-  Gemm: gemm,
   LayerNormalization: layerNormalization,
   MatMul: matMul,
   MaxPool: pool({ dilations: window.dilations }),

@@ -2,7 +2,7 @@
  * The ONNX operators that move elements about (shapes, slices, look-ups): entries of the operator table.
  */
 
-import { add, asConstant, constant, equal, formatShape, multiply, subtract, type Dim } from "../../ir/dims.js"
+import { add, asConstant, constant, equal, formatShape, subtract, type Dim } from "../../ir/dims.js"
 import {
   ANY,
   ANY_NUMBER,
@@ -55,12 +55,6 @@ const concat: OnnxOperator = {
   },
 }
 
-const constantOfShape: OnnxOperator = {
-  inputs: [1, 1],
-  attributes: { value: { kind: "tensor" } },
-  infer: (context) => known("value" in context.attributes ? "i64" : "f32", sizesOfInput(context, 0)),
-}
-
 const expand: OnnxOperator = {
   inputs: [2, 2],
   attributes: {},
@@ -86,37 +80,13 @@ const gather: OnnxOperator = {
   },
 }
 
-const gatherElements: OnnxOperator = {
-  inputs: [2, 2],
-  attributes: { axis: { kind: "int" } },
-  infer: (context) => {
-    sameDataType(context, [1], INTEGER)
-    const [data, indices] = [typeOfInput(context, 0), typeOfInput(context, 1)]
-    if (data.shape.length !== indices.shape.length) context.fail("data and indices differ in rank")
-    axisIn(context, intAttribute(context, "axis", 0), data.shape.length)
-    return known(data.dtype, indices.shape)
-  },
-}
-
-const oneHot: OnnxOperator = {
-  inputs: [3, 3],
-  attributes: { axis: { kind: "int" } },
-  infer: (context) => {
-    sameDataType(context, [0], NUMERIC)
-    const { shape } = typeOfInput(context, 0)
-    const [depth] = numbersOfInput(context, 1)
-    const axis = axisIn(context, intAttribute(context, "axis", -1), shape.length + 1)
-    return known(typeOfInput(context, 2).dtype, [...shape.slice(0, axis), constant(depth!), ...shape.slice(axis)])
-  },
-}
-
 const pad: OnnxOperator = {
   inputs: [2, 3],
   inputsFrom: { opset: 18, most: 4 },
   attributes: { mode: { kind: "string" } },
   infer: (context) => {
     const { dtype, shape } = typeOfInput(context, 0)
-    const amounts = numbersOfInput(context, 1)
+    const amounts = sizesOfInput(context, 1)
     const axes = context.inputs[3]
       ? axesIn(context, numbersOfInput(context, 3), shape.length)
       : shape.map((_, axis) => axis)
@@ -124,7 +94,7 @@ const pad: OnnxOperator = {
     if (context.inputs[2]) sameDataType(context, [0, 2], ANY)
     const result = [...shape]
     axes.forEach((axis, i) => {
-      result[axis] = add(shape[axis]!, constant(amounts[i]! + amounts[i + axes.length]!))
+      result[axis] = add(shape[axis]!, add(amounts[i]!, amounts[i + axes.length]!))
     })
     return known(dtype, result)
   },
@@ -157,16 +127,13 @@ const reshape: OnnxOperator = {
   },
 }
 
-/** Both scatter operators give a tensor like their first input. */
-function scatter(attributes: OnnxOperator["attributes"]): OnnxOperator {
-  return {
-    inputs: [3, 3],
-    attributes: { reduction: { kind: "string", from: 16 }, ...attributes },
-    infer: (context) => {
-      sameDataType(context, [1], INTEGER)
-      return known(sameDataType(context, [0, 2], ANY), typeOfInput(context, 0).shape)
-    },
-  }
+const scatterND: OnnxOperator = {
+  inputs: [3, 3],
+  attributes: { reduction: { kind: "string", from: 16 } },
+  infer: (context) => {
+    sameDataType(context, [1], ["i64"])
+    return known(sameDataType(context, [0, 2], ANY), typeOfInput(context, 0).shape)
+  },
 }
 
 const shapeOperator: OnnxOperator = {
@@ -184,7 +151,7 @@ const slice: OnnxOperator = {
   attributes: {},
   infer: (context) => {
     const { dtype, shape } = typeOfInput(context, 0)
-    const starts = numbersOfInput(context, 1)
+    const starts = sizesOfInput(context, 1)
     const ends = sizesOfInput(context, 2)
     const axes = context.inputs[3]
       ? axesIn(context, numbersOfInput(context, 3), shape.length)
@@ -201,33 +168,16 @@ const slice: OnnxOperator = {
   },
 }
 
-function slicedSize(context: SchemaContext, dim: Dim, start: number, end: Dim, step: number): Dim {
-  const size = asConstant(dim)
-  const last = asConstant(end)
-  if (size !== undefined && last !== undefined && step > 0) {
+function slicedSize(context: SchemaContext, dim: Dim, start: Dim, end: Dim, step: number): Dim {
+  const [size, first, last] = [asConstant(dim), asConstant(start), asConstant(end)]
+  if (size !== undefined && first !== undefined && last !== undefined && step > 0) {
     const clamp = (at: number): number => Math.min(Math.max(at < 0 ? at + size : at, 0), size)
-    return constant(Math.max(0, Math.ceil((clamp(last) - clamp(start)) / step)))
+    return constant(Math.max(0, Math.ceil((clamp(last) - clamp(first)) / step)))
   }
-  if (step !== 1 || start < 0) context.fail("a symbolic axis is sliced from its start or its middle, in steps of 1")
-  if (equal(end, dim) || (last !== undefined && last >= BEYOND_ANY_AXIS)) return subtract(dim, constant(start))
-  return subtract(end, constant(start))
-}
-
-const split: OnnxOperator = {
-  inputs: [1, 2],
-  outputs: [1, ANY_NUMBER],
-  attributes: { axis: { kind: "int" }, num_outputs: { kind: "int", from: 18 } },
-  infer: (context) => {
-    const { dtype, shape } = typeOfInput(context, 0)
-    const axis = axisIn(context, intAttribute(context, "axis", 0), shape.length)
-    const parts = numbersOfInput(context, 1)
-    if (parts.length !== context.outputs) context.fail(`${parts.length} parts for ${context.outputs} outputs`)
-    const total = constant(parts.reduce((sum, part) => sum + part, 0))
-    wantEqual(context, shape[axis]!, total, "the axis and the sum of the parts")
-    return parts.map((part) => ({
-      type: { dtype, shape: shape.map((dim, a) => (a === axis ? constant(part) : dim)) },
-    }))
-  },
+  if (step !== 1 || (first !== undefined && first < 0)) {
+    context.fail("a symbolic axis is sliced from its start or its middle, in steps of 1")
+  }
+  return subtract(last !== undefined && last >= BEYOND_ANY_AXIS ? dim : end, start)
 }
 
 const squeeze: OnnxOperator = {
@@ -256,20 +206,6 @@ const unsqueeze: OnnxOperator = {
       axes.includes(axis) ? constant(1) : rest.shift()!,
     )
     return [withElements({ type: { dtype, shape: result } }, input(context, 0).elements)]
-  },
-}
-
-const tile: OnnxOperator = {
-  inputs: [2, 2],
-  attributes: {},
-  infer: (context) => {
-    const { dtype, shape } = typeOfInput(context, 0)
-    const repeats = sizesOfInput(context, 1)
-    if (repeats.length !== shape.length) context.fail(`${repeats.length} repeats for shape ${formatShape(shape)}`)
-    return known(
-      dtype,
-      shape.map((dim, axis) => multiply(dim, repeats[axis]!)),
-    )
   },
 }
 
@@ -303,21 +239,15 @@ const transpose: OnnxOperator = {
 
 export const structureOperators = {
   Concat: concat,
-  ConstantOfShape: constantOfShape,
   Expand: expand,
   Gather: gather,
-  GatherElements: gatherElements,
-  OneHot: oneHot,
   Pad: pad,
   Range: range,
   Reshape: reshape,
-  ScatterElements: scatter({ axis: { kind: "int" } }),
-  ScatterND: scatter({}),
+  ScatterND: scatterND,
   Shape: shapeOperator,
   Slice: slice,
-  Split: split,
   Squeeze: squeeze,
-  Tile: tile,
   TopK: topK,
   Transpose: transpose,
   Unsqueeze: unsqueeze,

@@ -10,6 +10,7 @@ import type { Graph, GraphNode, TensorType, ValueId } from "../../ir/graph.js"
 import type { ConcreteType } from "../../ops/definition.js"
 import { sizeOf, type NdArray } from "../../ops/ndarray.js"
 import { opDefinition } from "../../ops/registry.js"
+import { attributesAt } from "../../ops/sized-attributes.js"
 import { statelessRandom } from "./random.js"
 
 export interface InterpretOptions {
@@ -55,7 +56,12 @@ export function interpret(
 
   for (const node of scheduled(graph, wanted)) {
     const types = node.outputs.map((v) => concreteType(graph.values[v]!.type, options.sizes))
-    const results = opDefinition(node.op).reference(node.inputs.map(read), node.attributes, types, random)
+    const results = opDefinition(node.op).reference(
+      node.inputs.map(read),
+      attributesAt(node.attributes, options.sizes),
+      types,
+      random,
+    )
     node.outputs.forEach((output, index) => {
       const result = results[index]
       const expected = types[index]!.shape

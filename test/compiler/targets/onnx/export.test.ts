@@ -166,6 +166,17 @@ describe("constants", () => {
     await expectParity(b.finish(), model, { x: drawn("x", [2, 6]) }, 2)
   })
 
+  it("may be made with attributes that name sizes", async () => {
+    const b = new ModelBuilder(new Map([["T", 4]]))
+    const T = symbol("T")
+    const x = b.input("x", f32(N, T, 2), "input")
+    const positions = b.op("slice", [b.weight("p", [7, 2])], { starts: dims(1, 0), sizes: dims(T, 2) })
+    b.output("y", b.op("add", [x, positions]))
+    const model = exported(b.finish())
+    expect(constantsOf(model)).toEqual(["slice"])
+    await expectParity(b.finish(), model, { x: drawn("x", [2, 4, 2]) }, 2)
+  })
+
   it("are left to the runtime when they would make the file much larger", async () => {
     const b = new ModelBuilder(new Map())
     const x = b.input("x", f32(N, 64, 8), "input")
@@ -272,9 +283,11 @@ describe("moving elements", () => {
     b.output("grown", grown)
     b.output("square", b.op("reshape", [grown], { shape: dims(multiply(N, N), T, 2) }))
     b.output("split", b.op("slice", [x], { starts: [0, 1, 0], sizes: dims(N, 2, 2) }))
-    b.output("padded", b.op("pad", [x], { before: [0, 1, 0], after: [0, 0, 2] }))
+    const stacked = b.op("concat", [x, b.op("neg", [x])], { axis: 0 })
+    b.output("second", b.op("slice", [stacked], { starts: dims(N, 0, 0), sizes: dims(N, T, 2) }))
+    b.output("padded", b.op("pad", [x], { before: dims(N, 1, 0), after: dims(0, 0, 2) }))
     const model = exported(b.finish())
-    expect(model.outputs.map((output) => output.shape[0])).toEqual(["3*N", "N", "N*N", "N", "N"])
+    expect(model.outputs.map((output) => output.shape[0])).toEqual(["3*N", "N", "N*N", "N", "N", "2*N"])
     for (const batch of [1, 4]) await expectParity(b.finish(), model, { x: drawn("x", [batch, 3, 2]) }, batch)
   })
 

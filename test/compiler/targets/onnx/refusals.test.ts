@@ -7,6 +7,8 @@ import { constant, symbol, type Dim } from "../../../../src/compiler/ir/dims.js"
 import type { Graph } from "../../../../src/compiler/ir/graph.js"
 import {
   ExportRequestError,
+  InvalidOnnx,
+  LoweringError,
   ModelTooLarge,
   OnnxExportError,
   OpNotInInference,
@@ -51,6 +53,14 @@ describe("the exporter refuses", () => {
     expect(attempt(graph, { parameters })).toThrow(ParameterValuesError)
     expect(attempt(graph, { parameters })).toThrow("vision.conv.weight [8, 3, 3, 3] has no values")
     expect(attempt(graph, { parameters })).toThrow("vision.norm.gain [8] was given 7 values")
+  })
+
+  it("parameters in another number format, which would be rounded", () => {
+    const b = new ModelBuilder(new Map())
+    const x = b.input("x", { dtype: "f32", shape: dims(N, 2) }, "input")
+    b.output("y", b.op("mul", [x, b.weight("w", [2])]))
+    const parameters = new Map([["w", Int32Array.of(1, 2)]])
+    expect(attempt(b.finish(), { parameters })).toThrow("w [2] of f32 was given as Int32Array")
   })
 
   it("missing values of parameters that would be folded", () => {
@@ -99,18 +109,44 @@ describe("the exporter refuses", () => {
 
   it("more weights than one file can hold", () => {
     const draft = new Draft(17)
-    // 2.1 GB that are never touched: the size is decided before any byte is read
-    const bytes = { byteLength: 2.1e9, length: 0 } as unknown as Uint8Array
-    draft.tensors.set("w", { dtype: "f32", shape: [525_000_000], bytes })
+    // 2.05 GB that are never touched: the size is decided before any byte is read
+    const bytes = { byteLength: 2.2e9, length: 0 } as unknown as Uint8Array
+    draft.tensors.set("w", { dtype: "f32", shape: [550_000_000], bytes })
     draft.nodes.push({ name: "y", op: "Identity", inputs: ["w"], outputs: ["y"], attributes: {}, doc: "" })
     const write = (): unknown => encodeModel(draft, { name: "m", doc: undefined, metadata: {} })
     expect(write).toThrow(ModelTooLarge)
-    expect(write).toThrow(/1\.96 GB.*not supported yet/)
+    expect(write).toThrow(/2\.05 GB.*not supported yet/)
   })
 
   it("with errors of one family, so that a caller can tell them from faults of the tool", () => {
     for (const Class of [OpsetOutOfRange, OpNotInInference, ParameterValuesError, ExportRequestError, ModelTooLarge]) {
       expect(Class.prototype).toBeInstanceOf(OnnxExportError)
     }
+  })
+})
+
+describe("a fault of the tool", () => {
+  it("is found when a rule gives another type than the language promised", () => {
+    const b = new ModelBuilder(new Map())
+    const x = b.input("x", { dtype: "f32", shape: dims(N, 3) }, "input")
+    const [y] = b.at("head.act", 1).append("relu", [x], {}, [{ dtype: "f32", shape: dims(N, 4) }])
+    b.output("y", y!)
+    expect(attempt(b.finish())).toThrow(LoweringError)
+    expect(attempt(b.finish())).toThrow(/relu in head\.act .* output 1 is f32\[N, 3\], expected f32\[N, 4\]/)
+  })
+
+  it("is found when a rule breaks the contract of an ONNX operator", () => {
+    const b = new ModelBuilder(new Map())
+    const x = b.input("x", { dtype: "f32", shape: dims(N, 3) }, "input")
+    const attributes = { transpose_a: false, transpose_b: false }
+    const [y] = b.append("matmul", [x, x], attributes, [{ dtype: "f32", shape: dims(N, 3) }])
+    b.output("y", y!)
+    expect(attempt(b.finish())).toThrow(LoweringError)
+    expect(attempt(b.finish())).toThrow("MatMul: the inner axes differ: 3 and N")
+  })
+
+  it("is not taken for the user's error", () => {
+    expect(LoweringError.prototype).not.toBeInstanceOf(OnnxExportError)
+    expect(InvalidOnnx.prototype).not.toBeInstanceOf(OnnxExportError)
   })
 })

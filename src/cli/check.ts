@@ -1,0 +1,54 @@
+/**
+ * `mdl check`: all that is wrong with a text, at once. Without a selector every model and ablation of a file is checked,
+ * because an ablation that does not compile is as wrong as a model that does not.
+ */
+
+import { Command } from "commander"
+import pc from "picocolors"
+import { hasErrors, type Diagnostic } from "../compiler/diagnostics/diagnostic.js"
+import { renderGithub, renderJson, renderTerminal } from "../compiler/diagnostics/render.js"
+import { selectableNames } from "../compiler/elaborate/ablations.js"
+import { compileReference, parseReference } from "../runtime/model-file.js"
+import { print, printJson } from "./output.js"
+
+export function checkCommand(): Command {
+  return new Command("check")
+    .description("find everything that is wrong with models and their ablations")
+    .argument("<model...>", "file.mdl, file.mdl#Model or file.mdl#ablation")
+    .option("--json", "print the diagnostics as JSON")
+    .option("--format <format>", "terminal or github", "terminal")
+    .action((references: string[], options: { json?: boolean; format: string }) => {
+      const diagnostics: Diagnostic[] = []
+      const sources = new Map<string, string>()
+      const seen = new Set<string>()
+      let checked = 0
+      for (const text of references) {
+        for (const reference of everySelector(text)) {
+          const result = compileReference(reference)
+          checked++
+          for (const [path, source] of result.sources) sources.set(path, source)
+          for (const diagnostic of result.diagnostics) {
+            // The base and its ablations share lines; each mistake is told once.
+            const key = JSON.stringify(diagnostic)
+            if (!seen.has(key)) diagnostics.push(diagnostic)
+            seen.add(key)
+          }
+        }
+      }
+      if (options.json) printJson(renderJson(diagnostics, sources))
+      else if (options.format === "github") print(renderGithub(diagnostics, sources))
+      else if (diagnostics.length > 0) {
+        process.stderr.write(`${renderTerminal(diagnostics, sources, { colour: pc.isColorSupported })}\n`)
+      }
+      if (hasErrors(diagnostics)) process.exitCode = 1
+      else if (!options.json) process.stderr.write(`${pc.green("ok")}: ${checked} models and ablations checked\n`)
+    })
+}
+
+function everySelector(text: string): ReturnType<typeof parseReference>[] {
+  const reference = parseReference(text)
+  if (reference.selector !== undefined) return [reference]
+  const first = compileReference({ ...reference, selector: undefined })
+  const names = first.modules ? selectableNames(first.modules.root) : []
+  return names.length > 0 ? names.map((selector) => ({ ...reference, selector })) : [reference]
+}

@@ -1,0 +1,134 @@
+/**
+ * What a model is made of, in numbers: the data behind `mdl summary` and the "before and after" of `mdl diff`.
+ *
+ * Takes an elaborated model; gives parameters, multiply-accumulates and activation memory, in total and by section. The
+ * convention for MACs is that of the usual profilers: convolutions and matrix products, one image, nothing else.
+ */
+
+import type { ElaboratedModel } from "./elaborate/model.js"
+import { formatType } from "./elaborate/values.js"
+import type { Graph, GraphNode } from "./ir/graph.js"
+import { sizeOf } from "./ops/ndarray.js"
+import { opDefinition } from "./ops/registry.js"
+import { liveNodes } from "./passes/rewrite.js"
+import { predictProgram, trainProgram } from "./passes/programs.js"
+import { concreteType } from "./targets/reference/interpret.js"
+
+export interface ParameterCount {
+  readonly total: number
+  readonly trainable: number
+  readonly frozen: number
+  /** normalisation statistics and the like: kept between steps, never learned; not part of the total */
+  readonly state: number
+}
+
+export interface SectionSummary {
+  readonly name: string
+  readonly role: string
+  readonly frozen: boolean
+  readonly parameters: ParameterCount
+  /** of the inference program at batch 1; 0 for sections that exist in training only */
+  readonly macs: number
+  /** true when nothing of it is left in the inference program */
+  readonly trainingOnly: boolean
+  readonly values: readonly { readonly name: string; readonly type: string }[]
+}
+
+export interface ModelSummary {
+  readonly model: string
+  readonly variant: string
+  readonly sizes: Readonly<Record<string, number>>
+  readonly inputs: readonly { readonly name: string; readonly type: string }[]
+  readonly outputs: readonly { readonly name: string; readonly type: string }[]
+  readonly losses: readonly string[]
+  readonly parameters: ParameterCount
+  readonly macs: { readonly inference: number; readonly training: number }
+  /** bytes of all values that a pass over one image makes, in f32 */
+  readonly activations: { readonly inference: number; readonly training: number }
+  readonly nodes: { readonly inference: number; readonly training: number }
+  readonly sections: readonly SectionSummary[]
+}
+
+/** Sizes and costs of `model`, everything at batch 1. */
+export function summarise(model: ElaboratedModel): ModelSummary {
+  const { graph } = model
+  const predict = predictProgram(model).graph
+  const inference = measure(
+    predict,
+    predict.outputs.map((o) => o.value),
+  )
+  const training = graph.losses.length > 0 ? trainingMeasure(model) : inference
+  const names = ["", ...model.sections.map((s) => s.name)]
+  const describe = (name: string, role: string, frozen: boolean): SectionSummary => {
+    const own = inference.nodes.filter((node) => node.origin.section === name)
+    return {
+      name,
+      role,
+      frozen,
+      parameters: countParameters(graph, (section) => section === name),
+      macs: inference.macsOf(own),
+      trainingOnly: own.length === 0,
+      values: model.lets.filter((l) => l.section === name).map((l) => ({ name: l.name, type: formatType(l.type) })),
+    }
+  }
+  const sections = model.sections.map((s) => describe(s.name, s.role, s.frozen))
+  const outside = describe("", "", false)
+  return {
+    model: model.name,
+    variant: model.variant,
+    sizes: Object.fromEntries(graph.sizes),
+    inputs: graph.inputs.map(({ name, value }) => ({ name, type: formatType(graph.values[value]!.type) })),
+    outputs: graph.outputs.map(({ name, value }) => ({ name, type: formatType(graph.values[value]!.type) })),
+    losses: graph.losses.map((l) => l.name),
+    parameters: countParameters(graph, (section) => names.includes(section)),
+    macs: { inference: inference.macs, training: training.macs },
+    activations: { inference: inference.bytes, training: training.bytes },
+    nodes: { inference: inference.nodes.length, training: training.nodes.length },
+    sections: outside.parameters.total + outside.macs > 0 ? [...sections, outside] : sections,
+  }
+}
+
+function countParameters(graph: Graph, belongs: (section: string) => boolean): ParameterCount {
+  const count = { total: 0, trainable: 0, frozen: 0, state: 0 }
+  for (const parameter of graph.parameters) {
+    if (!belongs(parameter.section)) continue
+    const size = sizeOf(parameter.shape)
+    if (parameter.role === "state") {
+      count.state += size
+      continue
+    }
+    count.total += size
+    if (parameter.frozen) count.frozen += size
+    else count.trainable += size
+  }
+  return count
+}
+
+interface Measure {
+  readonly nodes: readonly GraphNode[]
+  readonly macs: number
+  readonly bytes: number
+  macsOf(nodes: readonly GraphNode[]): number
+}
+
+function measure(graph: Graph, wanted: readonly number[]): Measure {
+  const live = liveNodes(graph, wanted)
+  const nodes = graph.nodes.filter((node) => live.has(node.id))
+  const sizes = new Map(graph.sizes).set("N", 1)
+  const typesOf = (values: readonly number[]) => values.map((v) => concreteType(graph.values[v]!.type, sizes))
+  const macsOf = (some: readonly GraphNode[]): number =>
+    some.reduce(
+      (sum, node) =>
+        sum + opDefinition(node.op).cost(typesOf(node.inputs), typesOf(node.outputs), node.attributes).macs,
+      0,
+    )
+  const bytes = nodes
+    .flatMap((node) => typesOf(node.outputs))
+    .reduce((sum, type) => sum + sizeOf(type.shape) * (type.dtype === "bool" ? 1 : 4), 0)
+  return { nodes, macs: macsOf(nodes), bytes, macsOf }
+}
+
+function trainingMeasure(model: ElaboratedModel): Measure {
+  const { graph, total, gradients, updates } = trainProgram(model)
+  return measure(graph, [total, ...gradients.map((g) => g.value), ...updates.map((u) => u.value)])
+}

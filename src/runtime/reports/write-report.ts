@@ -1,0 +1,20 @@
+/**
+ * Writes a report page to a file, whole or not at all.
+ *
+ * Takes: what to show and a path. Gives: the path. A report is rewritten each time a run goes on, and somebody may have
+ * the earlier one open.
+ */
+
+import { renderReport } from "./page.js"
+import type { ReportData } from "./report-data.js"
+import { writeFileAtomic } from "../runs/atomic-file.js"
+
+/**
+ * Renders `data` and replaces the file at `path`.
+ *
+ * @throws the file system's error when the folder cannot be written; the earlier file is then still there
+ */
+export async function writeReport(data: ReportData, path: string): Promise<string> {
+  await writeFileAtomic(path, new TextEncoder().encode(renderReport(data)))
+  return path
+}

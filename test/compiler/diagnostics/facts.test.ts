@@ -1,0 +1,53 @@
+/** The tables of facts, and the suggestions they show. */
+
+import { describe, expect, test } from "vitest"
+import { FACTS } from "../../../src/compiler/diagnostics/facts.js"
+import { NAME_FACTS } from "../../../src/compiler/diagnostics/facts-names.js"
+import { SHAPE_FACTS } from "../../../src/compiler/diagnostics/facts-shapes.js"
+import { SYNTAX_FACTS } from "../../../src/compiler/diagnostics/facts-syntax.js"
+import { TRAINING_FACTS } from "../../../src/compiler/diagnostics/facts-training.js"
+import { didYouMean } from "../../../src/compiler/diagnostics/suggest.js"
+
+describe("facts", () => {
+  const tables = [SYNTAX_FACTS, NAME_FACTS, SHAPE_FACTS, TRAINING_FACTS]
+
+  test("have kinds of their own, so that no table hides another's", () => {
+    const kinds = tables.flatMap((table) => Object.keys(table))
+    expect(Object.keys(FACTS)).toHaveLength(kinds.length)
+  })
+
+  test("have codes of their own, in the thousand of their stage", () => {
+    const codes = tables.map((table) => Object.values(table).map(({ code }) => code))
+    const all = codes.flat()
+    expect(new Set(all).size).toBe(all.length)
+    codes.forEach((ofStage, stage) => {
+      for (const code of ofStage) expect(code).toMatch(new RegExp(`^MDL${stage + 1}\\d{3}$`))
+    })
+  })
+})
+
+describe("did you mean", () => {
+  test.each([
+    ["encodr", ["decoder", "encoder"], "encoder"],
+    ["lett", ["loss", "let"], "let"],
+    ["UNETENCODER", ["UNetDecoder", "UNetEncoder"], "UNetEncoder"],
+    ["kernal", ["kernel", "stride"], "kernel"],
+    ["unetencodr", ["UNetEncoder"], "UNetEncoder"],
+  ])("%s, of %j: %s", (name, candidates, expected) => {
+    expect(didYouMean(name, candidates)).toBe(expected)
+  })
+
+  test.each([
+    ["x", ["y", "z"]],
+    ["backbone", ["encoder", "decoder"]],
+    ["ab", ["cd"]],
+    ["dim", []],
+    ["dim", ["dim"]],
+  ])("nothing for %s, of %j", (name, candidates) => {
+    expect(didYouMean(name, candidates)).toBeUndefined()
+  })
+
+  test("the first of equals", () => {
+    expect(didYouMean("dam", ["dim", "dom"])).toBe("dim")
+  })
+})

@@ -1,0 +1,191 @@
+/**
+ * Messages of the stages after parsing, as golden files: the text, then what the user sees. The name of a case is the
+ * mistake in words and the name of its file.
+ */
+
+import { describe, expect, test } from "vitest"
+import { compileText, messages } from "../source-host.js"
+
+interface Case {
+  readonly text: string
+  readonly selector?: string
+  readonly files?: Readonly<Record<string, string>>
+  /** codes expected, in order; a wrong line gives one error */
+  readonly codes: readonly string[]
+}
+
+/** A model around some lines. */
+const model = (lines: string, before = ""): string => `${before}
+model Small(dim: int = 8, heads: int = 2) {
+  input image: f32[N, 3, H = 32, W = 32]
+  input note: tokens[N, T = 6] using words(50)
+  target mask: f32[N, 1, H, W]
+${lines}
+}`
+
+const CASES: Readonly<Record<string, Case>> = {
+  "an unknown name is answered with the nearest one": {
+    text: model(`  encoder vision { let features = conv2d(imge, dim, kernel = 3) }
+  output probability = sigmoid(conv2d(features, 1))`),
+    codes: ["MDL2101"],
+  },
+  "a name that the library has elsewhere is answered with its import": {
+    text: model(`  output probability = sigmoid(UNetDecoder()(image, []))`, `import { UNetEncoder } from "std/unet"`),
+    codes: ["MDL2101"],
+  },
+  "wrong channel count after a concat": {
+    text: model(`  encoder vision {
+    let a = conv2d(image, 8, kernel = 3)
+    let b = conv2d(image, 4, kernel = 3)
+    let joined = concat([a, b], axis = 1)
+    let map = joined * a
+  }
+  output probability = sigmoid(conv2d(map, 1))`),
+    codes: ["MDL3001"],
+  },
+  "an image and a mask of half the size do not fit in the loss": {
+    text: model(`  decoder { output probability = max_pool(image, 2) |> conv2d(1) |> sigmoid() }
+  loss overlap = bce(probability, mask)`),
+    codes: ["MDL3001"],
+  },
+  "tokens are given where an image is needed": {
+    text: model(`  encoder vision { let features = conv2d(note.ids, dim) }
+  output probability = sigmoid(features)`),
+    codes: ["MDL3002"],
+  },
+  "a head count that does not divide the width fails inside the library and is told at the user's line": {
+    text: model(
+      `  encoder vision { let t = tokens_of(conv2d(image, 9)) }
+  interaction mixing { let v = CrossAttention(heads = 2)(t, t) }
+  output probability = sigmoid(grid_of(v, H, W))`,
+      `import { CrossAttention } from "std/conditioned"`,
+    ),
+    codes: ["MDL3203"],
+  },
+  "key and query of different widths name the dim that both share": {
+    text: model(
+      `  encoder vision { let t = tokens_of(conv2d(image, 8)) }
+  encoder language { let words = Embedding(50, 16)(note.ids) }
+  interaction mixing { let v = CrossAttention(heads = 2)(query = t, key = words) }
+  output probability = sigmoid(grid_of(v, H, W))`,
+      `import { CrossAttention } from "std/conditioned"`,
+    ),
+    codes: ["MDL3002"],
+  },
+  "an odd size under a halving": {
+    text: model(
+      `  encoder vision { let half = conv2d(image, 8) |> grid_of_half() }
+  output probability = sigmoid(half)`,
+      `fn grid_of_half(x: f32[N, C, Y, X]) = reshape(x, [N, C, Y / 3, X * 3])`,
+    ),
+    codes: ["MDL3201"],
+  },
+  "the batch has no size when compiling": {
+    text: model(`  encoder vision { let table = [i for i in 0..N] }
+  output probability = sigmoid(image)`),
+    codes: ["MDL3202"],
+  },
+  "a misspelt argument": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1, kernal = 3))`),
+    codes: ["MDL2201"],
+  },
+  "a missing argument": {
+    text: model(`  output probability = sigmoid(conv2d(image))`),
+    codes: ["MDL2202"],
+  },
+  "inputs given in the first brackets of a block": {
+    text: model(`  output probability = sigmoid(BatchNorm(1e-5, 0.1, image))`),
+    codes: ["MDL2203"],
+  },
+  "a loss that is not one number": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))
+  loss error = square(probability - mask)`),
+    codes: ["MDL4301"],
+  },
+  "a name defined twice": {
+    text: model(`  let image = 3
+  output probability = sigmoid(conv2d(image, 1))`),
+    codes: ["MDL2102"],
+  },
+  "two layers in one line that would have the same name": {
+    text: model(`  output probability = sigmoid(conv2d(conv2d(image, 8), 1))`),
+    codes: ["MDL2301"],
+  },
+  "a block that uses itself": {
+    text: model(
+      `  output probability = sigmoid(Deep()(image))`,
+      `block Deep()(x: f32[N, C, Y, X]) {
+  let inner = conv2d(x, C)
+  return Deep()(inner)
+}`,
+    ),
+    codes: ["MDL2302"],
+  },
+  "an ablation of a section that is not there": {
+    text: `${model(`  decoder { output probability = sigmoid(conv2d(image, 1)) }`)}
+ablation plain of Small { without decodr }`,
+    selector: "plain",
+    codes: ["MDL4103"],
+  },
+  "an ablation that sets a parameter that is not there": {
+    text: `${model(`  decoder { output probability = sigmoid(conv2d(image, 1)) }`)}
+ablation wide of Small { set dims = 16 }`,
+    selector: "wide",
+    codes: ["MDL4104"],
+  },
+  "a line that uses what an ablation removed": {
+    text: `${model(`  encoder vision { let features = conv2d(image, 8) }
+  decoder { output probability = sigmoid(conv2d(features, 1)) }`)}
+ablation blind of Small { without vision }`,
+    selector: "blind",
+    codes: ["MDL4105"],
+  },
+  "a training setting that is not there": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))
+  train { optimizer = adam(lr = 1e-3)  learning_rate = 3 }`),
+    codes: ["MDL4201"],
+  },
+  "a setting with a value it cannot have": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))
+  train { batch = 0  optimizer = patience(dice, 3) }`),
+    codes: ["MDL4202", "MDL4202"],
+  },
+  "an import that leads nowhere": {
+    text: `import { Thing } from "./things"\n${model(`  output probability = sigmoid(conv2d(image, 1))`)}`,
+    codes: ["MDL2001"],
+  },
+  "imports in a circle": {
+    text: `import { thing } from "./a"\n${model(`  output probability = sigmoid(thing(image))`)}`,
+    files: {
+      "a.mdl": `import { other } from "./b"\nfn thing(x) = other(x)`,
+      "b.mdl": `import { thing } from "./a"\nfn other(x) = x`,
+    },
+    codes: ["MDL2002"],
+  },
+  "a model asked for by a wrong name": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))`),
+    selector: "Smal",
+    codes: ["MDL4001"],
+  },
+  "each of three wrong lines gives one error, and what depends on them gives none": {
+    text: model(`  encoder vision {
+    let a = conv2d(image, dim, kernel = "3")
+    let b = conv2d(a, missing)
+    let c = relu(b) + tokens_of(image)
+    let d = concat([image, mask], axis = 7)
+    let e = relu(d)
+  }
+  output probability = sigmoid(e)`),
+    codes: ["MDL2101", "MDL3101", "MDL3003"],
+  },
+}
+
+describe("messages after parsing", () => {
+  test.each(Object.entries(CASES))("%s", async (name, { text, selector, files = {}, codes }) => {
+    const result = compileText(text, { selector }, files)
+    const shown = `${text.trim()}\n${"-".repeat(100)}\n${messages(result)}`
+    await expect(shown).toMatchFileSnapshot(`../../golden/messages/${name.replaceAll(/[^\w ]/g, "")}.txt`)
+    expect(result.output).toBeUndefined()
+    expect(result.diagnostics.map((d) => d.code)).toEqual(codes)
+  })
+})

@@ -1,0 +1,35 @@
+import { defineConfig } from "vitest/config"
+
+/**
+ * Two projects. Most tests are plain. Those that load the native TensorFlow library (`*.native.test.ts`) share one
+ * process, because loading it takes ten seconds and hundreds of megabytes.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/**/*.native.test.ts"],
+          testTimeout: 120_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: "native",
+          include: ["test/**/*.native.test.ts"],
+          pool: "forks",
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+          isolate: false,
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+        },
+      },
+    ],
+  },
+})
