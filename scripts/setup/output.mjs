@@ -66,6 +66,7 @@ export function createOutput({ quiet = false, stream = process.stderr } = {}) {
         () => write(live ? `\r\u001b[2K${line()}` : `${line()}\n`),
         live ? 1000 : SECONDS_BETWEEN_LINES * 1000,
       )
+      timer.unref() // a failure that skips the end of the line must not keep the process alive
       return (outcome = "done") => {
         clearInterval(timer)
         write(live ? `\r\u001b[2K${line()}: ${outcome}\n` : `${line()}: ${outcome}\n`)

@@ -139,6 +139,29 @@ export async function unpack(wheel, parts, { log, runner = run }) {
   throw new SetupProblem(`could not unpack ${basename(wheel)}:\n${tellingLines(result.output)}`, { log, native: true })
 }
 
+async function unpackTensorFlow(file, { project, version }, stage, { output, log, runner }) {
+  const end = output.during("unpacking the libraries and headers")
+  const headers = HEADERS.map((path) => `tensorflow/include/${path}`)
+  const metadata = `${project.replace("-", "_")}-${version}.dist-info/METADATA`
+  const parts = [
+    { from: "tensorflow/libtensorflow_", to: join(stage, "deps", "lib", "libtensorflow_") },
+    { from: "tensorflow/THIRD_PARTY_NOTICES.txt", to: join(stage, "THIRD_PARTY_NOTICES.txt") },
+    ...headers.map((from) => ({
+      from,
+      to: join(stage, "build", "deps", from.slice("tensorflow/".length)),
+      ending: ".h",
+    })),
+    { from: metadata, to: join(stage, "build", "METADATA") },
+  ]
+  let outcome = "failed"
+  try {
+    await unpack(file, parts, { log, runner })
+    outcome = "done"
+  } finally {
+    end(outcome)
+  }
+}
+
 /**
  * Brings TensorFlow's libraries and headers into the stage.
  * @returns {Promise<object>} facts for the manifest, and the wheel's list of CUDA packages under `cuda`
@@ -163,27 +186,8 @@ export async function fetchTensorFlow(stage, { arch, variant, output, log, runne
     )
   }
 
-  const end = output.during("unpacking the libraries and headers")
-  const headers = HEADERS.map((path) => `tensorflow/include/${path}`)
-  await unpack(
-    file,
-    [
-      { from: "tensorflow/libtensorflow_", to: join(stage, "deps", "lib", "libtensorflow_") },
-      { from: "tensorflow/THIRD_PARTY_NOTICES.txt", to: join(stage, "THIRD_PARTY_NOTICES.txt") },
-      ...headers.map((from) => ({
-        from,
-        to: join(stage, "build", "deps", from.slice("tensorflow/".length)),
-        ending: ".h",
-      })),
-      {
-        from: `${wheel.project.replace("-", "_")}-${wheel.version}.dist-info/METADATA`,
-        to: join(stage, "build", "METADATA"),
-      },
-    ],
-    { log, runner },
-  )
+  await unpackTensorFlow(file, wheel, stage, { output, log, runner })
   rmSync(folder, { recursive: true, force: true })
-  end()
   for (const name of ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"]) {
     if (!existsSync(join(stage, "deps", "lib", name))) {
       throw new SetupProblem(`the wheel ${names[0]} holds no ${name}.`, { log, native: true })

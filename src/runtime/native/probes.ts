@@ -34,6 +34,7 @@ export interface Probes {
   readonly cores: number
   /** Bytes that this process may use. */
   readonly memory: number
+  /** The cache folder, and the bytes that native backends take in it. */
   readonly cache: { readonly folder: string; readonly bytes: number }
   readonly env: NodeJS.ProcessEnv
 }
@@ -52,7 +53,7 @@ export function machineProbes(): Probes {
     cpuModel: cpus()[0]?.model.trim() ?? "unknown processor",
     cores: availableParallelism(),
     memory: limit !== undefined && limit > 0 ? Math.min(limit, totalmem()) : totalmem(),
-    cache: { folder, bytes: bytesBelow(folder) },
+    cache: { folder, bytes: bytesBelow(join(folder, "native")) },
     env: process.env,
   }
 }

@@ -7,14 +7,14 @@
 
 import { renderReport } from "./page.js"
 import type { ReportData } from "./report-data.js"
-import { writeFileAtomic } from "../runs/atomic-file.js"
+import { writeAtomically } from "../runs/atomic-file.js"
 
 /**
  * Renders `data` and replaces the file at `path`.
  *
- * @throws the file system's error when the folder cannot be written; the earlier file is then still there
+ * @throws UserError when the folder cannot be written; the earlier file is then still there
  */
 export async function writeReport(data: ReportData, path: string): Promise<string> {
-  await writeFileAtomic(path, new TextEncoder().encode(renderReport(data)))
+  await writeAtomically(path, renderReport(data))
   return path
 }

@@ -1,0 +1,66 @@
+/**
+ * What a trainer tells while it trains. Types, and the observer that listens to nothing.
+ *
+ * Takes nothing. The trainer knows one observer; progress bars, lines and tests are observers.
+ */
+import type { Ending, EvaluationEntry, EpochEntry } from "../runs/run-log.js"
+import type { BestScore } from "../runs/checkpoint.js"
+
+export interface TrainingStart {
+  readonly run: string
+  readonly model: string
+  readonly trainCases: number
+  readonly validCases: number
+  readonly batch: number
+  readonly batchesPerEpoch: number
+  readonly epochs: number
+  /** all steps that can come, those of a resumed run's past included */
+  readonly totalSteps: number
+  /** steps done before; 0 for a new run */
+  readonly startStep: number
+  readonly trainableParameters: number
+  readonly frozenParameters: number
+}
+
+export interface StepReport {
+  /** 1 for the first */
+  readonly step: number
+  /** from 0 */
+  readonly epoch: number
+  readonly losses: Readonly<Record<string, number>>
+  readonly total: number
+  readonly gradientNorm: number
+  readonly learningRate: number
+}
+
+export interface TrainResult {
+  /** absolute path of the run folder */
+  readonly run: string
+  readonly ended: Ending
+  readonly step: number
+  /** epochs that were finished */
+  readonly epochs: number
+  readonly best: BestScore | null
+  /** the last evaluation; null when training was interrupted before the first */
+  readonly valid: EvaluationEntry | null
+  readonly warnings: readonly string[]
+  /** of this call */
+  readonly seconds: {
+    readonly steps: number
+    readonly data: number
+    readonly evaluation: number
+    readonly total: number
+  }
+}
+
+export interface TrainingObserver {
+  started?(start: TrainingStart): void
+  step?(report: StepReport): void
+  /** the validation split is being scored: cases done, of how many */
+  evaluating?(done: number, of: number): void
+  evaluated?(entry: EvaluationEntry): void
+  epoch?(entry: EpochEntry): void
+  warning?(text: string): void
+  /** always the last call, also when training failed; the result is there when it did not */
+  finished?(result: TrainResult | undefined): void
+}

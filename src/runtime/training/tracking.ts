@@ -1,0 +1,56 @@
+/**
+ * Which validation result is the best, and when to give up waiting for a better one.
+ *
+ * Takes the setting `stop = patience(metric, epochs)` and evaluations; gives the best so far and whether to stop. Pure.
+ */
+import type { SettingValue } from "../../compiler/elaborate/values.js"
+import type { TrainingSettings } from "../../compiler/elaborate/model.js"
+import type { BestScore, Metric } from "../runs/checkpoint.js"
+import { UserError } from "../user-error.js"
+import type { SplitScores } from "./scoring.js"
+
+export interface Tracking {
+  /** what decides about the best checkpoint: the metric of `stop`, else Dice, else the loss */
+  readonly metric: Metric
+  /** epochs without a better result after which training stops */
+  readonly patience: number | undefined
+}
+
+/**
+ * @param scored whether there is an output to score
+ * @throws UserError for `patience` on Dice or IoU in a model without one, or with a metric that is not known
+ */
+export function trackingOf(training: TrainingSettings, scored: boolean): Tracking {
+  const stop = training["stop"] as SettingValue | undefined
+  if (stop === undefined) return { metric: scored ? "dice" : "loss", patience: undefined }
+  const named = stop.arguments["metric"] as SettingValue | undefined
+  const metric = (["dice", "iou", "loss"] as const).find((name) => name === named?.name)
+  if (metric === undefined) throw new UserError("patience waits for a metric that is not known; known: dice, iou, loss")
+  if (metric !== "loss" && !scored) {
+    throw new UserError(
+      `patience waits for a better ${metric}, but no output has the shape of the target: wait for \`loss\`, or add the output`,
+    )
+  }
+  const patience = stop.arguments["epochs"]
+  if (typeof patience !== "number" || !Number.isInteger(patience) || patience < 1) {
+    throw new UserError(`patience waits ${String(patience)} epochs: give a whole number, 1 or more`)
+  }
+  return { metric, patience }
+}
+
+/** The value of the metric; greater is better, except for the loss. */
+export function scoreOf(metric: Metric, { summary, total }: Pick<SplitScores, "summary" | "total">): number {
+  if (metric === "loss") return total
+  if (!summary) throw new Error(`there is no ${metric} without a scored output`)
+  return summary[metric].mean
+}
+
+export function isBetter(metric: Metric, score: number, best: BestScore | null): boolean {
+  if (best === null) return true
+  return metric === "loss" ? score < best.score : score > best.score
+}
+
+/** Whether the best result is too long ago. `epoch` is the one that was last scored. */
+export function outOfPatience({ patience }: Tracking, epoch: number, best: BestScore | null): boolean {
+  return patience !== undefined && best !== null && epoch - best.epoch >= patience
+}
