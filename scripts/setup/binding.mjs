@@ -91,7 +91,7 @@ export function nodeGyp(env = process.env, npm = findProgram("npm")) {
 function compileProblem(result, log, folder) {
   if (saysDiskFull(result.output)) return diskFull(folder, "the compiler could not write", log)
   const fix = []
-  if (/ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|getaddrinfo/.test(result.output)) {
+  if (/ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|getaddrinfo|network connectivity/.test(result.output)) {
     fix.push(
       "node-gyp needs the headers of this Node: install them (apt-get install libnode-dev, or a Node from nodejs.org)",
     )

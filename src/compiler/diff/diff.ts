@@ -10,7 +10,7 @@
 import type { ElaboratedModel } from "../elaborate/model.js"
 import { attributesKey } from "../ir/builder.js"
 import { format, formatShape } from "../ir/dims.js"
-import type { AttributeValue, Graph, GraphNode, ValueId } from "../ir/graph.js"
+import type { AttributeValue, Graph, GraphNode, Initializer, ValueId } from "../ir/graph.js"
 import { summarise, type ModelSummary } from "../summary.js"
 
 export interface SectionChange {
@@ -138,17 +138,31 @@ function parameterChanges(a: Graph, b: Graph): ParameterChange[] {
     else if (was.shape.join("x") !== after) {
       changes.push({ name, section, change: "resized", before: was.shape.join("x"), after })
     } else if (JSON.stringify(was.initializer) !== JSON.stringify(initializer)) {
-      const text = (value: unknown): string => JSON.stringify(value)
       changes.push({
         name,
         section,
         change: "first value",
-        before: text(was.initializer),
-        after: text(initializer),
+        before: initializerText(was.initializer),
+        after: initializerText(initializer),
       })
     }
   }
   return changes
+}
+
+/** As it would be written, to four digits. */
+function initializerText(initializer: Initializer): string {
+  const number = (value: number): string => `${Number(value.toPrecision(4))}`
+  switch (initializer.kind) {
+    case "constant":
+      return `filled(${number(initializer.value)})`
+    case "uniform":
+      return `uniform(${number(initializer.low)}, ${number(initializer.high)})`
+    case "normal":
+      return `normal(${number(initializer.deviation)}, mean = ${number(initializer.mean)})`
+    case "values":
+      return `${initializer.values.length} given values`
+  }
 }
 
 function checkpointFit(a: Graph, b: Graph): ModelDiff["checkpoint"] {

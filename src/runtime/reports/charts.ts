@@ -167,7 +167,7 @@ const round = (value: number): number => Math.round(value * 100) / 100
 /** A number on an axis: short, and never rounded to something else. */
 export function tickText(value: number): string {
   const size = Math.abs(value)
-  if (value !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential().replace("e+", "e")
+  if (value !== 0 && (size < 1e-4 || size >= 1e5)) return value.toExponential().replace("e+", "e")
   return String(Number(value.toPrecision(6)))
 }
 

@@ -12,6 +12,9 @@ import type { LogEntry } from "../runs/run-log.js"
 import type { Point } from "./charts.js"
 import type { Curves } from "./report-data.js"
 
+/** Name of the curve of what is minimised. */
+export const SUM_OF_LOSSES = "sum of the losses"
+
 /** With fewer finished epochs than this, groups of steps make the better curve. */
 const FEW_EPOCHS = 6
 
@@ -34,7 +37,7 @@ export function curvesOf(log: readonly LogEntry[]): Curves | undefined {
   return {
     xLabel: inEpochs ? "epoch" : "step",
     losses: [
-      ...(names.length > 1 ? [{ name: "sum of the losses", train: total(trained), valid: total(evaluations) }] : []),
+      ...(names.length > 1 ? [{ name: SUM_OF_LOSSES, train: total(trained), valid: total(evaluations) }] : []),
       ...names.map((name) => ({ name, train: series(trained, name), valid: series(evaluations, name) })),
     ],
     learningRate: trained.map((entry) => [at(entry.step), entry.learning_rate]),

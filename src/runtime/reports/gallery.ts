@@ -19,13 +19,15 @@ function caseCard(one: GalleryCase): Html {
   const { rank, id, dice, iou, note, noteTruncated, image, heatmaps, attention } = one
   return markup`<article class="card case">
 <div class="case-head"><span class="badge ${rank}">${rank}</span><span class="id">${id}</span><span class="number">Dice ${dice.toFixed(3)}, IoU ${iou.toFixed(3)}</span></div>
-<div class="pictures">
+<div class="case-body">
 <figure><img alt="image ${id}" src="${dataUri(image.png)}"><figcaption>image</figcaption></figure>
 <figure>${outlined(one)}<figcaption><span class="key"><i class="swatch truth"></i>truth</span><span class="key"><i class="swatch prediction"></i>prediction</span></figcaption></figure>
 ${heatmaps.map(({ name, caption, png }) => markup`<figure><img alt="heat map ${name} of ${id}" src="${dataUri(png)}"><figcaption><b>${name}</b>${caption}</figcaption></figure>`)}
+<div class="texts">
+<p><span class="label">note${noteTruncated && ", cut to the model's length"}</span>${note}</p>
+${attention.map(({ name, words }) => markup`<p><span class="label">${name}, share of each word</span>${shaded(words)}</p>`)}
 </div>
-<p class="note"><span class="label">note${noteTruncated && " (cut to the model's length)"}</span>${note}</p>
-${attention.map(({ name, words }) => markup`<p class="note"><span class="label">${name}</span>${shaded(words)}</p>`)}
+</div>
 </article>`
 }
 

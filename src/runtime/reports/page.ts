@@ -8,6 +8,7 @@
 
 import { withinTolerance, type ParityCase } from "../onnx/parity.js"
 import { lineChart, shortNumber, type Point } from "./charts.js"
+import { SUM_OF_LOSSES } from "./curves.js"
 import { gallerySection } from "./gallery.js"
 import { markup, Html } from "./html.js"
 import type { Curves, ModelFacts, ParityFacts, ReportData, Score } from "./report-data.js"
@@ -110,7 +111,7 @@ function curvesSection(curves: Curves): Html {
       : []),
     ...losses.map(({ name, train, valid }) =>
       lineChart({
-        title: name,
+        title: name === SUM_OF_LOSSES ? name : `loss ${name}`,
         xLabel,
         series: [
           ...(train.length > 0 ? [{ name: "train", tone: "train" as const, points: train }] : []),

@@ -64,20 +64,20 @@ svg { display: block; width: 100%; height: auto; }
 .bars .number { font-variant-numeric: tabular-nums; font-weight: 600; text-align: right; }
 .bars .name span { display: block; font-size: 12.5px; color: var(--soft); }
 .cases { display: grid; gap: 14px; }
-.case > p { margin: 8px 0 0; }
 .case-head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 12px; margin-bottom: 10px; }
 .badge { font-size: 12px; font-weight: 650; text-transform: uppercase; letter-spacing: 0.05em; padding: 1px 8px; border-radius: 99px; border: 1px solid currentColor; }
 .badge.best { color: var(--good); } .badge.worst { color: var(--bad); } .badge.median { color: var(--soft); }
 .case-head .id { font-weight: 600; overflow-wrap: anywhere; }
 .case-head .number { color: var(--soft); font-variant-numeric: tabular-nums; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(210px, 46%), 1fr)); gap: 12px; }
-.pictures figure { margin: 0; min-width: 0; }
-.pictures img, .pictures svg { width: 100%; height: auto; border-radius: 6px; background: #000; display: block; }
-.pictures figcaption { font-size: 12.5px; color: var(--soft); margin-top: 5px; display: flex; flex-wrap: wrap; gap: 2px 10px; }
+.case-body { display: flex; flex-wrap: wrap; gap: 14px; }
+.case-body figure { flex: 0 1 232px; margin: 0; min-width: 0; }
+.case-body img, .case-body svg { width: 100%; height: auto; border-radius: 6px; background: #000; display: block; }
+.case-body figcaption { font-size: 12.5px; color: var(--soft); margin-top: 5px; display: flex; flex-wrap: wrap; gap: 2px 10px; }
+.texts { flex: 1 1 260px; min-width: 0; }
+.texts p { margin: 0 0 12px; overflow-wrap: anywhere; line-height: 1.7; }
+.texts .label { display: block; color: var(--soft); font-size: 12.5px; }
 .outline { fill: none; stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
 .outline.truth { stroke: var(--truth); } .outline.prediction { stroke: var(--prediction); fill: rgba(255, 148, 19, 0.22); }
-.note { overflow-wrap: anywhere; }
-.note .label { color: var(--soft); font-size: 12.5px; margin-right: 6px; }
 .word { padding: 1px 3px; border-radius: 4px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
@@ -98,6 +98,9 @@ footer { margin-top: 36px; color: var(--soft); font-size: 12.5px; }
   .card { padding: 12px; }
   .tile .value { font-size: 25px; }
   .bars { grid-template-columns: 1fr max-content; }
+  .case-body { gap: 10px; }
+  .case-body figure { flex-basis: calc(50% - 5px); }
+  .texts { flex-basis: 100%; }
   .bars .name { grid-column: 1 / -1; margin-bottom: -5px; }
 }
 @media print { body { background: #fff; } .card, .chart { break-inside: avoid; } }
