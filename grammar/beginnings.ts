@@ -148,7 +148,8 @@ export class Beginnings {
   /** Can a statement end with the token at `index`? */
   endsValue(index: number): boolean {
     const type = this.type(index)
-    if (type === undefined) return false
+    // A value named `using` is possible, but what comes after the word is nearly always its operand.
+    if (type === undefined || type === t.Using) return false
     if (isName(type) || CLOSERS.has(type)) return true
     if (type === t.True || type === t.False || type === t.None) return true
     return type === t.NumberLiteral || isA(type, t.StringLiteral)

@@ -12,6 +12,7 @@ import type * as ast from "./ast.js"
 import { isA } from "./beginnings.js"
 import { buildExpression } from "./build-expression.js"
 import { Cst } from "./cst.js"
+import type { Comment } from "./lex.js"
 import * as t from "./tokens.js"
 
 /** Doc comments by the offset of the token they stand before. */
@@ -297,21 +298,28 @@ class Builder {
   }
 }
 
-/** Doc comments by the token they stand before: all of those between it and the token before it, on lines of their own. */
-export function attachDocs(
-  tokens: readonly IToken[],
-  comments: readonly { kind: string; text: string; ownLine: boolean; span: ast.Span }[],
-): Docs {
+/**
+ * Doc comments by the token they stand before: those on lines of their own directly above it. A blank line ends one: what
+ * is above it speaks of the file, not of the first thing in it.
+ */
+export function attachDocs(text: string, tokens: readonly IToken[], comments: readonly Comment[]): Docs {
   const docs = new Map<number, string>()
   let next = 0
-  for (const comment of comments) {
-    if (comment.kind !== "doc" || !comment.ownLine) continue
-    while (next < tokens.length && (tokens[next]?.startOffset ?? 0) < comment.span.end) next++
+  let above: string[] = []
+  comments.forEach((comment, index) => {
+    if (!comment.ownLine) return
+    if (comment.kind === "doc") above.push(comment.text.replace(/^\/\/\/ ?/, ""))
+    const { end } = comment.span
+    while (next < tokens.length && (tokens[next]?.startOffset ?? 0) < end) next++
     const token = tokens[next]
-    if (token === undefined) break
-    const text = comment.text.replace(/^\/\/\/ ?/, "")
-    const before = docs.get(token.startOffset)
-    docs.set(token.startOffset, before === undefined ? text : `${before}\n${text}`)
-  }
+    if (token === undefined) return
+    const following = comments[index + 1]?.span.start ?? Infinity
+    const between = text.slice(end, Math.min(following, token.startOffset))
+    if (/\n[ \t\r]*\n/.test(between)) above = []
+    else if (token.startOffset < following) {
+      if (above.length > 0) docs.set(token.startOffset, above.join("\n"))
+      above = []
+    }
+  })
   return docs
 }

@@ -6,7 +6,7 @@
  */
 
 import type { IToken } from "chevrotain"
-import { type Diagnostic, hasErrors } from "../src/compiler/diagnostics/diagnostic.js"
+import type { Diagnostic } from "../src/compiler/diagnostics/diagnostic.js"
 import { describe } from "../src/compiler/diagnostics/facts.js"
 import type { SyntaxFact } from "../src/compiler/diagnostics/facts-syntax.js"
 import type { SourceFile, Span } from "./ast.js"
@@ -24,6 +24,8 @@ export interface Parsed {
   readonly file: SourceFile
   readonly comments: Comment[]
   readonly diagnostics: Diagnostic[]
+  /** The AST says all that the text says: nothing was left out or read as something else. */
+  readonly complete: boolean
 }
 
 /** Longer texts are refused unread: no description of a model is as long, and the tree of one would not fit. */
@@ -38,7 +40,8 @@ export function parse(path: string, text: string): Parsed {
   const empty: SourceFile = { kind: "file", path, items: [], span: { file: path, start: 0, end: text.length } }
   const tooLarge = (size: number, limit: number, unit: string): Parsed => {
     const span = { file: path, start: 0, end: 0 }
-    return { file: empty, comments: [], diagnostics: [describe({ kind: "file-too-large", span, size, limit, unit })] }
+    const fact: SyntaxFact = { kind: "file-too-large", span, size, limit, unit }
+    return { file: empty, comments: [], diagnostics: [describe(fact)], complete: false }
   }
   if (text.length > MAX_LENGTH) return tooLarge(text.length, MAX_LENGTH, "characters")
   const lexed = lex(path, text)
@@ -49,9 +52,11 @@ export function parse(path: string, text: string): Parsed {
   if (!structured.tooDeep) {
     const built = read(path, text, structured.tokens, lexed)
     file = built.file
-    facts.push(...built.facts, ...checkFile(file))
+    facts.push(...built.facts)
   }
-  return { file, comments: lexed.comments, diagnostics: limited(path, facts) }
+  const complete = facts.length === 0
+  facts.push(...checkFile(file))
+  return { file, comments: lexed.comments, diagnostics: limited(path, facts), complete }
 }
 
 function read(path: string, text: string, tokens: IToken[], lexed: Lexed): { file: SourceFile; facts: SyntaxFact[] } {
@@ -64,7 +69,7 @@ function read(path: string, text: string, tokens: IToken[], lexed: Lexed): { fil
     if (lexed.brokenLines.has(problem.token.startLine ?? 0)) return []
     return problemFact(path, text.length, tokens, problem) ?? []
   })
-  const built = buildAst(path, text.length, root, attachDocs(tokens, lexed.comments))
+  const built = buildAst(path, text.length, root, attachDocs(text, tokens, lexed.comments))
   return { file: built.file, facts: [...problems, ...built.facts] }
 }
 
@@ -87,9 +92,4 @@ function limited(path: string, facts: readonly SyntaxFact[]): Diagnostic[] {
 
 function placeOf(fact: SyntaxFact): Span {
   return fact.kind === "unclosed-bracket" ? fact.noticed : fact.span
-}
-
-/** True when the text could be read without an error. */
-export function isValid(parsed: Parsed): boolean {
-  return !hasErrors(parsed.diagnostics)
 }

@@ -173,6 +173,8 @@ class Structurer {
       this.item !== undefined &&
       this.item !== t.Import &&
       this.look.firstOnLine(index) &&
+      // `model` and then `input { ... }` on the next line is a model of that name.
+      this.look.type(index - 1) !== this.item &&
       (this.look.beginsStatement(index) || (this.item === t.Model && this.look.beginsForSure(index, "model")))
     if (!ofItem && !(this.missingBraces.has(index) && this.context === "model")) return
     const previous = this.tokens[this.tokens.length - 1]

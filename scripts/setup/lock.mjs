@@ -105,8 +105,11 @@ export async function acquireLock(path, options = {}) {
       onStale(holder)
       takeAway(path, { host, alive })
     } else {
-      if (!told) onWait(holder)
-      told = true
+      // A lock that is just being made does not name its process yet.
+      if (!told && holder.pid !== undefined) {
+        onWait(holder)
+        told = true
+      }
     }
     await pause()
   }

@@ -126,7 +126,7 @@ export async function downloadWheels(requirements, platforms, folder, { output, 
   })
   end(result.code === 0 ? "done" : "failed")
   rmSync(temporary, { recursive: true, force: true })
-  if (result.code !== 0) throw pipProblem(requirements.join(" "), result, log, folder)
+  if (result.code !== 0) throw pipProblem(label, result, log, folder)
   return readdirSync(folder).filter((name) => name.endsWith(".whl"))
 }
 

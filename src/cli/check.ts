@@ -3,7 +3,7 @@
  * because an ablation that does not compile is as wrong as a model that does not.
  */
 
-import { Command } from "commander"
+import { Command, Option } from "commander"
 import pc from "picocolors"
 import { hasErrors, type Diagnostic } from "../compiler/diagnostics/diagnostic.js"
 import { renderGithub, renderJson, renderTerminal } from "../compiler/diagnostics/render.js"
@@ -16,7 +16,7 @@ export function checkCommand(): Command {
     .description("find everything that is wrong with models and their ablations")
     .argument("<model...>", "file.mdl, file.mdl#Model or file.mdl#ablation")
     .option("--json", "print the diagnostics as JSON")
-    .option("--format <format>", "terminal or github", "terminal")
+    .addOption(new Option("--format <format>", "how to print them").choices(["terminal", "github"]).default("terminal"))
     .action((references: string[], options: { json?: boolean; format: string }) => {
       const diagnostics: Diagnostic[] = []
       const sources = new Map<string, string>()

@@ -42,20 +42,17 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
   },
 }
 
+const SEE_HELP = "(mdl help COMMAND says more)"
+
 /** Runs the command line; gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const program = new Command("mdl")
     .description("MDL: vision-language model graphs as text; train, deploy, compare")
     .version(version())
-    .showHelpAfterError("(mdl help COMMAND says more)")
+    .showHelpAfterError(SEE_HELP)
     .exitOverride()
-  const asked = argv.find((word) => !word.startsWith("-"))
-  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    // `help NAME` and NAME itself need the whole command; the others only their line in the list.
-    if (argv.includes(name) && (asked === name || asked === "help")) program.addCommand(inherit(await load()))
-    else program.command(name, { hidden: false }).summary(summary).description(summary)
-  }
   try {
+    await addCommands(program, argv)
     process.exitCode = undefined
     await program.parseAsync([...argv], { from: "user" })
     return Number(process.exitCode ?? 0)
@@ -64,9 +61,18 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+async function addCommands(program: Command, argv: readonly string[]): Promise<void> {
+  const asked = argv.find((word) => !word.startsWith("-"))
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    // `help NAME` and NAME itself need the whole command; the others only their line in the list.
+    if (argv.includes(name) && (asked === name || asked === "help")) program.addCommand(inherit(await load()))
+    else program.command(name, { hidden: false }).summary(summary).description(summary)
+  }
+}
+
 /** Usage mistakes inside subcommands become errors too, so that they exit with 1. */
 function inherit(command: Command): Command {
-  command.exitOverride()
+  command.exitOverride().showHelpAfterError(SEE_HELP)
   for (const sub of command.commands) inherit(sub)
   return command
 }
@@ -81,11 +87,20 @@ function report(error: unknown): number {
     process.stderr.write(`${/^.{0,20}error\[/.test(message) ? message : `${pc.red("error")}: ${message}`}\n`)
     return code
   }
+  if (isSystemError(error)) {
+    // The operating system refused (no permission, disk full): its words are the message, and the tool is not at fault.
+    process.stderr.write(`${pc.red("error")}: ${error.message}\n`)
+    return 2
+  }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.stderr.write(
     `${pc.red("internal error")}: ${text}\nThis is a fault of the tool; please report it with the text above.\n`,
   )
   return 2
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "code" in error
 }
 
 function version(): string {

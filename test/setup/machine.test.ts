@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { emptyFolder, recorder, setup, type Problem, type Ran, type Runner } from "./setup-modules.js"
@@ -6,7 +6,8 @@ import { emptyFolder, recorder, setup, type Problem, type Ran, type Runner } fro
 const { cacheFolder, chooseVariant, entryKey, machineProblem, napiLevel } = await setup("cache")
 const { cudaRequirements, systemHasCuda } = await setup("cuda")
 const { fetchTensorFlow, pipProblem, requirePip, requireSpace, wheelFor } = await setup("tensorflow")
-const { nodeHeaders, probeBinding, requireCompiler } = await setup("binding")
+const { nodeHeaders, probeBinding, requireCompiler, workshopFor } = await setup("binding")
+const { run, tellingLines } = await setup("commands")
 const { SetupProblem } = await setup("output")
 const { inRange, nodeVersionProblem } = await setup("node-version")
 
@@ -176,6 +177,15 @@ describe("the binding", () => {
     expect(nodeHeaders({ npm_config_nodedir: "/elsewhere" }, node, "20.1.0")).toBeUndefined()
   })
 
+  it("is compiled elsewhere when make cannot have the cache's path in its rules", async () => {
+    const root = emptyFolder()
+    expect(workshopFor(join(root, "stage"), root)).toBe(join(root, "stage", "build"))
+    const workshop = workshopFor(join(root, "a stage"), root)
+    expect(workshop.startsWith(join(root, "mdl-binding-"))).toBe(true)
+    expect(readlinkSync(join(workshop, "deps", "include"))).toBe(join(root, "a stage", "build", "deps", "include"))
+    expect((await problemOf(() => workshopFor(join(root, "a stage"), "/t m p"))).fix[0]).toContain("TMPDIR")
+  })
+
   it("is not accepted when it does not load, or loads another TensorFlow", async () => {
     const options = { napi: 8, tensorflow: "2.21.0", variant: "cpu", output: recorder(), log: "setup.log" }
     const dies: Runner = () => Promise.resolve(ran(1, "Error: libtensorflow_cc.so.2: cannot open shared object file"))
@@ -191,5 +201,27 @@ describe("the binding", () => {
     const runner: Runner = () => Promise.resolve(ran(0, JSON.stringify({ tensorflow: "2.21.0", gpu: false })))
     await probeBinding("/stage", { napi: 8, tensorflow: "2.21.0", variant: "gpu", output, log: "setup.log", runner })
     expect(output.lines.join("\n")).toMatch(/sees no GPU; it will train on the CPU/)
+  })
+})
+
+describe("another program", () => {
+  it("runs with its output kept in the log, and gives its exit code", async () => {
+    const log = join(emptyFolder(), "setup.log")
+    const script = "console.log('out'); console.error('err'); process.exit(3)"
+    const result = await run(process.execPath, ["-e", script], { log })
+    expect(result).toMatchObject({ code: 3, stdout: "out\n" })
+    expect(readFileSync(log, "utf8")).toMatch(/^\n\$ .*-e[^]*out\n/)
+    expect(readFileSync(log, "utf8")).toContain("err\n")
+  })
+
+  it("that is not there is an answer, not an exception", async () => {
+    expect(await run("mdl-no-such-program", [])).toMatchObject({ code: 127 })
+  })
+
+  it("is quoted by the lines that tell why it failed, each once", () => {
+    const output =
+      "gyp info it\nx.cc:1: error: no such thing\nx.cc:1: error: no such thing\nmake: *** Error 1\ngyp info end\n"
+    expect(tellingLines(output)).toBe("    x.cc:1: error: no such thing\n    make: *** Error 1")
+    expect(tellingLines("one\ntwo\n\nthree\n", 2)).toBe("    two\n    three")
   })
 })

@@ -60,56 +60,62 @@ export interface EntryRequest {
 
 interface Modules {
   lock: {
-    acquireLock(path: string, options?: LockOptions): Promise<() => void>
-    lockHolder(path: string, options?: object): Holder | undefined
+    acquireLock: (path: string, options?: LockOptions) => Promise<() => void>
+    lockHolder: (path: string, options?: object) => Holder | undefined
   }
   manifest: {
-    sealEntry(folder: string, facts: object): Promise<Manifest>
-    checkEntry(folder: string, options?: { full?: boolean }): Promise<{ state: string; problems: string[] }>
-    readManifest(folder: string): Manifest | undefined
+    sealEntry: (folder: string, facts: object) => Promise<Manifest>
+    checkEntry: (folder: string, options?: { full?: boolean }) => Promise<{ state: string; problems: string[] }>
+    readManifest: (folder: string) => Manifest | undefined
   }
   entry: {
-    ensureEntry(request: EntryRequest): Promise<{ folder: string; built: boolean; manifest: Manifest }>
-    entryFolder(cache: string, key: string): string
+    ensureEntry: (request: EntryRequest) => Promise<{ folder: string; built: boolean; manifest: Manifest }>
+    entryFolder: (cache: string, key: string) => string
   }
   cache: {
-    cacheFolder(env: object, home: string): string
-    chooseVariant(machine: object): { variant: string; why: string }
-    napiLevel(supported: number[], running: number): number
-    entryKey(facts: object): string
-    machineProblem(machine: object): Problem | undefined
+    cacheFolder: (env: object, home: string) => string
+    chooseVariant: (machine: object) => { variant: string; why: string }
+    napiLevel: (supported: number[], running: number) => number
+    entryKey: (facts: object) => string
+    machineProblem: (machine: object) => Problem | undefined
   }
   packages: {
-    installationMatches(lock: object, installed: object): boolean
-    packagesState(root: string): string
-    ensurePackages(request: object): Promise<void>
+    installationMatches: (lock: object, installed: object) => boolean
+    packagesState: (root: string) => string
+    ensurePackages: (request: object) => Promise<void>
   }
   build: {
-    isBuilt(root: string): boolean
-    ensureBuild(request: object): Promise<void>
+    isBuilt: (root: string) => boolean
+    ensureBuild: (request: object) => Promise<void>
   }
   cuda: {
-    cudaRequirements(metadata: string): string[]
-    systemHasCuda(linkerCache: string, requirements: string[]): boolean
+    cudaRequirements: (metadata: string) => string[]
+    systemHasCuda: (linkerCache: string, requirements: string[]) => boolean
   }
   tensorflow: {
-    wheelFor(machine: { arch: string; variant: string }): { project: string; version: string; sha256?: string }
-    requirePip(options: object): Promise<void>
-    requireSpace(folder: string, needs: number, stat: () => { bavail: number; bsize: number }): void
-    pipProblem(what: string, result: Ran, log: string, folder: string): Problem
-    fetchTensorFlow(stage: string, options: object): Promise<{ wheel: { name: string; pinned: boolean } }>
-    unpack(wheel: string, parts: object[], options: object): Promise<void>
+    wheelFor: (machine: { arch: string; variant: string }) => { project: string; version: string; sha256?: string }
+    requirePip: (options: object) => Promise<void>
+    requireSpace: (folder: string, needs: number, stat: () => { bavail: number; bsize: number }) => void
+    pipProblem: (what: string, result: Ran, log: string, folder: string) => Problem
+    fetchTensorFlow: (stage: string, options: object) => Promise<{ wheel: { name: string; pinned: boolean } }>
+    unpack: (wheel: string, parts: object[], options: object) => Promise<void>
   }
   binding: {
-    requireCompiler(find: (name: string) => string | undefined, env: object): void
-    nodeHeaders(env: object, executable: string, version: string): string | undefined
-    probeBinding(stage: string, options: object): Promise<object>
+    requireCompiler: (find: (name: string) => string | undefined, env: object) => void
+    nodeHeaders: (env: object, executable: string, version: string) => string | undefined
+    workshopFor: (stage: string, temporary: string) => string
+    probeBinding: (stage: string, options: object) => Promise<object>
   }
-  link: { linkEntry(entry: string, packageFolder: string, napi: number): boolean }
+  commands: {
+    run: Runner
+    tellingLines: (output: string, count?: number) => string
+    npmCommand: (env: object) => string[]
+  }
+  link: { linkEntry: (entry: string, packageFolder: string, napi: number) => boolean }
   output: { SetupProblem: new (what: string, details?: object) => Problem }
   "node-version": {
-    nodeVersionProblem(version: string, range: string): string | undefined
-    inRange(version: string, range: string): boolean
+    nodeVersionProblem: (version: string, range: string) => string | undefined
+    inRange: (version: string, range: string) => boolean
   }
 }
 

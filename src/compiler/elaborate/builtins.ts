@@ -122,7 +122,8 @@ const onLists: readonly Builtin[] = [
   }),
   builtin("largest", "The largest of a list of numbers.", ["items"], (given, context) => {
     const items = itemsOf(given, "items")
-    if (!items || items.length === 0) return needsList(given, "items")
+    if (!items) return needsList(given, "items")
+    if (items.length === 0) return { problem: "there is no largest of an empty list" }
     let best = items[0]!
     for (const item of items) {
       if (item.kind !== "int" || best.kind !== "int") return { problem: "needs a list of integers" }

@@ -17,8 +17,9 @@ import {
   evaluateArguments,
   type GivenArgument,
 } from "./arguments.js"
+import { LIMITS } from "./budget.js"
 import { staticMath } from "./builtins.js"
-import { type Elaboration, LIMITS } from "./context.js"
+import type { Elaboration } from "./context.js"
 import { join, snakeCase, type Scope } from "./environment.js"
 import { evaluateExpression, toNumber } from "./expressions.js"
 import { runBody } from "./statements.js"
@@ -124,11 +125,8 @@ export function callValue(
 /** Runs `body` with the call on record, so that messages can say what is around the place at fault. */
 function inCall<T>(name: string, span: Span, context: Elaboration, body: () => T): T {
   if (context.calls.length >= LIMITS.calls) {
-    context.fail({
-      kind: "recursive-definition",
-      span: context.locate(span).span,
-      path: [...context.calls.slice(-3).map((c) => c.callee), name],
-    })
+    // Definitions that use themselves by name have been refused; blocks given to one another can still go on for ever.
+    context.within({ what: "calls within one another", limit: LIMITS.calls }, span)
   }
   context.calls.push({ span, callee: name })
   try {
@@ -298,6 +296,7 @@ function callPrimitive(
 function listOf(argument: GivenArgument, context: Elaboration): readonly GivenArgument[] {
   const { value } = argument
   if (value.kind !== "list") return context.wrongKind(argument.valueSpan, "what is joined", "a list of tensors", value)
+  context.within(context.budget.spend(value.items.length), argument.valueSpan)
   return value.items.map((item) => ({ ...argument, value: item }))
 }
 
@@ -370,8 +369,12 @@ function attributeValue(
     context.wrongKind(valueSpan, what, expected, found)
   const whole = (item: StaticValue): number =>
     item.kind === "int" ? context.sizeOf(item.dim, valueSpan, what) : wrong("an integer", item)
-  const list = (): readonly StaticValue[] =>
-    value.kind === "list" ? value.items : value.kind === "int" ? [value] : wrong("a list of numbers")
+  const list = (): readonly StaticValue[] => {
+    if (value.kind === "int") return [value]
+    if (value.kind !== "list") return wrong("a list of numbers")
+    context.within(context.budget.spend(value.items.length), valueSpan)
+    return value.items
+  }
   switch (spec.type) {
     case "int":
     case "axis":

@@ -16,6 +16,7 @@ import { OP_NAMES, type OpName } from "../ops/names.js"
 import { opDefinition } from "../ops/registry.js"
 import type { Module, ModuleGraph } from "../resolve/modules.js"
 import { ParametricAnalysis } from "../resolve/parametric.js"
+import { Budget, type Excess, LIMITS } from "./budget.js"
 import { BUILTIN_NAMES } from "./builtins.js"
 import { Environment, join, type Scope } from "./environment.js"
 import { formatType, kindName, type StaticValue } from "./values.js"
@@ -37,9 +38,6 @@ export interface LetRecord {
   readonly span: Span
 }
 
-/** Compiling always has to end. */
-export const LIMITS = { calls: 64, nodes: 2_000_000, items: 100_000 } as const
-
 export class Elaboration {
   readonly builder: GraphBuilder
   readonly diagnostics: Diagnostic[] = []
@@ -52,6 +50,7 @@ export class Elaboration {
   readonly randomKeys = new Map<string, number>()
   /** names that a `without` took away, with the section they were made in and the place of the `without` */
   readonly removed = new Map<string, { readonly section: string; readonly span: Span }>()
+  readonly budget = new Budget()
 
   constructor(
     readonly modules: ModuleGraph,
@@ -75,6 +74,15 @@ export class Elaboration {
     this.diagnostics.push(diagnostic)
   }
   private readonly reported = new Set<string>()
+
+  /** Unwinds when a limit was passed. One message is enough: whatever runs after it passes the same limit again. */
+  within(excess: Excess | undefined, span: Span): void {
+    if (!excess) return
+    if (this.exceeded.has(excess.what)) this.stop()
+    this.exceeded.add(excess.what)
+    this.fail({ kind: "limit-exceeded", ...this.locate(span), ...excess })
+  }
+  private readonly exceeded = new Set<string>()
 
   /** Unwinds without a word: the mistake behind this has been reported already. */
   stop(): never {
@@ -126,7 +134,7 @@ export class Elaboration {
       chain: this.calls.map((call) => call.span),
     })
     if (this.builder.nodesSoFar.length > LIMITS.nodes) {
-      this.fail({ kind: "limit-exceeded", ...this.locate(span), what: "operations", limit: LIMITS.nodes })
+      this.within({ what: "operations", limit: LIMITS.nodes }, span)
     }
   }
 

@@ -11,7 +11,8 @@ import * as dims from "../ir/dims.js"
 import type { OpName } from "../ops/names.js"
 import { sameSize } from "../ops/shapes.js"
 import { applyPrimitive, callExpression, pipeInto } from "./calls.js"
-import { type Elaboration, LIMITS } from "./context.js"
+import { LIMITS } from "./budget.js"
+import type { Elaboration } from "./context.js"
 import { Environment, join, type Scope } from "./environment.js"
 import { runBody } from "./statements.js"
 import { formatValue, sameValue, type StaticValue } from "./values.js"
@@ -19,8 +20,26 @@ import { formatValue, sameValue, type StaticValue } from "./values.js"
 const bool = (value: boolean): StaticValue => ({ kind: "bool", value })
 const float = (value: number): StaticValue => ({ kind: "float", value })
 
+/** Expressions that give a value which was there before; all others make one. */
+const FINDS: ReadonlySet<Expression["kind"]> = new Set(["name", "member", "index"])
+
 /** The value of `expression`. Throws `Abort` after reporting what is wrong. */
 export function evaluateExpression(expression: Expression, scope: Scope, context: Elaboration): StaticValue {
+  const { budget } = context
+  try {
+    context.within(budget.enter(), expression.span)
+    const value = evaluate(expression, scope, context)
+    if (!FINDS.has(expression.kind)) context.within(budget.made(value), expression.span)
+    return value
+  } catch (error) {
+    if (!(error instanceof dims.DimOverflow)) throw error
+    return context.fail({ kind: "bad-number", ...context.locate(expression.span), message: error.message })
+  } finally {
+    budget.leave()
+  }
+}
+
+function evaluate(expression: Expression, scope: Scope, context: Elaboration): StaticValue {
   switch (expression.kind) {
     case "number":
       return expression.isInteger
@@ -49,9 +68,7 @@ export function evaluateExpression(expression: Expression, scope: Scope, context
     case "range": {
       const from = integer(expression.from, scope, context, "a bound of a range")
       const to = integer(expression.to, scope, context, "a bound of a range")
-      if (to - from > LIMITS.items) {
-        context.fail({ kind: "limit-exceeded", ...context.locate(expression.span), what: "items", limit: LIMITS.items })
-      }
+      if (to - from > LIMITS.items) context.within({ what: "items", limit: LIMITS.items }, expression.span)
       const items = Array.from({ length: Math.max(0, to - from) }, (_, i) => dims.constant(from + i))
       return { kind: "list", items: items.map((dim) => ({ kind: "int", dim })) }
     }
@@ -292,6 +309,9 @@ function binary(expression: Extract<Expression, { kind: "binary" }>, scope: Scop
     const [side, bad] = isNumber(left) ? [expression.right, right] : [expression.left, left]
     return context.wrongKind(side.span, `an operand of \`${operator}\``, "a tensor or a number", bad)
   }
+  if (operator === "==" || operator === "!=") {
+    context.within(context.budget.spend(context.budget.sizeOf(left) >> 4), expression.span)
+  }
   if (operator === "==") return bool(equalValues(left, right, context))
   if (operator === "!=") return bool(!equalValues(left, right, context))
   if (left.kind === "list" && right.kind === "list" && operator === "+") {
@@ -386,6 +406,9 @@ function integers(
     default: {
       const a = context.sizeOf(left, expression.left.span, `\`${operator}\``)
       const b = context.sizeOf(right, expression.right.span, `\`${operator}\``)
+      if (operator === "%" && b === 0) {
+        return context.fail({ kind: "bad-number", ...context.locate(span), message: "division by zero" })
+      }
       if (operator === "%") return { kind: "int", dim: dims.constant(((a % b) + b) % b) }
       return compareOrCompute(operator, a, b)
     }

@@ -101,7 +101,10 @@ export function elaborateModel(
     try {
       body()
     } catch (error) {
-      if (!(error instanceof Abort)) throw error
+      if (error instanceof dims.DimOverflow) {
+        context.stopped = true
+        context.report({ kind: "bad-number", ...context.locate(model.name.span), message: error.message })
+      } else if (!(error instanceof Abort)) throw error
     }
   }
 
@@ -229,7 +232,9 @@ function declareInput(
     if (dim.kind === "rest-dims") return context.wrongKind(dim.span, "a size of an input", "one dim", { kind: "none" })
     if (dim.value.kind === "name") return inputSymbol(dim.value.name.text, dim.span, dim.default)
     const value = evaluateExpression(dim.value, scope, context)
-    return value.kind === "int" ? value.dim : context.wrongKind(dim.span, "a size of an input", "an integer", value)
+    if (value.kind !== "int") return context.wrongKind(dim.span, "a size of an input", "an integer", value)
+    positive(dims.evaluate(value.dim, sizes), dim.span)
+    return value.dim
   })
   const isTokens = type.element.text === "tokens"
   const element = type.element.text
@@ -256,6 +261,12 @@ function declareInput(
   scope.environment.define(name, { kind: "record", fields }, member.name.span)
   return { name, role, kind: "tokens", type: tensorType, tokenizer, doc }
 
+  function positive(size: number | undefined, span: Span): void {
+    if (size === undefined || (Number.isSafeInteger(size) && size > 0)) return
+    const message = `a size of an input must be a whole number above 0, this is ${size}`
+    context.fail({ kind: "bad-number", ...context.locate(span), message })
+  }
+
   /** A name in the place of a size: a symbol, sized here when a default says so; `N`, the batch, has no size. */
   function inputSymbol(symbol: string, span: Span, fallback: Expression | undefined): dims.Dim {
     const known = scope.environment.lookup(symbol)
@@ -268,6 +279,7 @@ function declareInput(
       if (value.kind !== "int") context.wrongKind(expression.span, `the size of \`${symbol}\``, "an integer", value)
       sizes.set(symbol, context.sizeOf(value.dim, expression.span, `the size of \`${symbol}\``))
     } else if (outside !== undefined) sizes.set(symbol, outside)
+    positive(sizes.get(symbol), span)
     const dim = dims.symbol(symbol)
     scope.environment.define(symbol, { kind: "int", dim }, span)
     return dim

@@ -150,7 +150,9 @@ export function formatValue(value: StaticValue): string {
     case "none":
       return "none"
     case "list":
-      return `[${value.items.map(formatValue).join(", ")}]`
+      return value.items.length > 12
+        ? `[${value.items.slice(0, 8).map(formatValue).join(", ")}, ... ${value.items.length} items]`
+        : `[${value.items.map(formatValue).join(", ")}]`
     default:
       return kindName(value)
   }

@@ -10,8 +10,8 @@ import type { Comment } from "../../../grammar/lex.js"
 import type { Place } from "./places.js"
 
 export interface Attached {
-  /** On lines of their own above it. */
-  readonly above: Comment[]
+  /** On lines of their own above it. One that was `moved` there had other neighbours: no blank line follows it. */
+  readonly above: (Comment & { readonly moved?: true })[]
   /** After it: at the end of its line, or on lines of their own when nothing follows that they could stand above. */
   readonly after: Comment[]
   /** At the end of the line that opens its braces. */
@@ -35,35 +35,43 @@ export function attach(text: string, root: Place, comments: readonly Comment[]):
 
   for (const comment of comments) {
     const { start, end } = comment.span
-    const around = enclosing(root, start)
+    const path = enclosing(root, start)
+    const around = path[path.length - 1] ?? root
     const before = lastBefore(around.children, start)
     const next = around.children[before === undefined ? 0 : around.children.indexOf(before) + 1]
     const gapBefore = before === undefined ? undefined : stripped(text, before.end, start)
     const gapAfter = next === undefined ? undefined : stripped(text, end, next.start)
-    const reachesNext = gapAfter !== undefined && /^\s*(\|>\s*|\.\.\.\s*)?$/.test(gapAfter)
-    const reachesBefore = gapBefore !== undefined && /^\s*,?\s*$/.test(gapBefore)
+    const reachesNext =
+      next?.takesAbove === true && gapAfter !== undefined && /^(?:[\s(]*|[\s()]*\|>[\s(]*|\s*\.\.\.\s*)$/.test(gapAfter)
+    const reachesBefore = before?.takesAfter === true && gapBefore !== undefined && /^\s*,?\s*$/.test(gapBefore)
     const opens = around.hasBody && /\{\s*$/.test(stripped(text, before?.end ?? around.start, start))
 
     if (opens && next === undefined && !comment.ownLine) of(around).open.push(comment)
     else if (opens && !comment.ownLine && next !== undefined && reachesNext) of(around).open.push(comment)
     else if (!comment.ownLine && before !== undefined && reachesBefore) of(before).after.push(comment)
-    else if (next !== undefined && reachesNext) of(next).above.push(comment)
+    else if (next !== undefined && reachesNext) of(next).above.push(comment.ownLine ? comment : plain(comment))
     else if (before !== undefined && reachesBefore) of(before).after.push(comment)
     else if (around.hasBody && /^\s*\}$/.test(stripped(text, end, around.end))) of(around).inside.push(comment)
     else if (around === root) of(around).inside.push(comment)
-    else of(around).above.push(comment)
+    else of(path.findLast(({ takesAbove }) => takesAbove) ?? root).above.push(plain(comment))
   }
   return attached
 }
 
-/** The innermost place a position is in. */
-function enclosing(root: Place, position: number): Place {
-  let place = root
-  for (;;) {
+/** A doc comment where it documents nothing: moved above a line it must not begin to. */
+function plain(comment: Comment): Comment & { readonly moved: true } {
+  return { ...comment, moved: true, text: comment.text.replace(/^\/\/\/(?!\/)/, "//") }
+}
+
+/** The places a position is in, from the file to the innermost. */
+function enclosing(root: Place, position: number): Place[] {
+  const path = [root]
+  for (let place: Place | undefined = root; place !== undefined;) {
     const inner = lastBefore(place.children, position, (child) => child.start)
-    if (inner === undefined || inner.end <= position) return place
-    place = inner
+    place = inner !== undefined && position < inner.end ? inner : undefined
+    if (place !== undefined) path.push(place)
   }
+  return path
 }
 
 /** The last of the places, which are in order, that ends (or begins) at or before a position. */

@@ -5,7 +5,7 @@
  * where the grammar needs them and nowhere else: the AST does not know of others.
  */
 
-import { doc, type Doc } from "prettier"
+import { builders } from "prettier/doc"
 import type {
   Argument,
   BinaryOperator,
@@ -21,7 +21,8 @@ import type { Comment } from "../../../grammar/lex.js"
 import type { Attached, Attachments } from "./comments.js"
 import { pipeSteps } from "./places.js"
 
-const { group, hardline, ifBreak, indent, join, line, lineSuffix, softline, breakParent, fill } = doc.builders
+const { group, hardline, ifBreak, indent, join, line, lineSuffix, softline, breakParent, fill } = builders
+type Doc = builders.Doc
 
 /** How tightly a kind of expression binds: what stands where a number is asked for needs at least as much. */
 const enum Level {
@@ -72,20 +73,33 @@ export abstract class ExpressionPrinter {
     return this.attachments.get(node)
   }
 
-  /** What was made of a node, with the comments above and after it. */
+  /** A part of a list, with the comments above and after it. */
   protected withComments(node: object, printed: Doc): Doc {
+    return this.commented(node, printed, false)
+  }
+
+  /** A line, with the comments above and after it, and the blank lines that were between them. */
+  protected lineWithComments(node: object, printed: Doc): Doc {
+    return this.commented(node, printed, true)
+  }
+
+  private commented(node: object, printed: Doc, blanks: boolean): Doc {
     const attached = this.attachments.get(node)
     if (attached === undefined) return printed
-    const { above, after } = attached
+    const blank = (is: boolean): Doc => (blanks && is ? hardline : "")
     return [
-      above.map((comment) => [comment.text, hardline, this.blankAfter(comment.span.end) ? hardline : ""]),
-      printed,
-      after.map((comment) => [
-        lineSuffix(
-          comment.ownLine ? [hardline, this.blankBefore(comment) ? hardline : "", comment.text] : [" ", comment.text],
-        ),
-        breakParent,
+      attached.above.map(({ text, span, moved = false }) => [
+        text,
+        hardline,
+        blank(!moved && this.blankAfter(span.end)),
       ]),
+      printed,
+      attached.after.map((comment, index) => {
+        // Only one comment fits at the end of a line.
+        const ownLine = index > 0 || comment.ownLine
+        const start = ownLine ? [hardline, blank(this.blankBefore(comment))] : " "
+        return [lineSuffix([start, comment.text]), breakParent]
+      }),
     ]
   }
 
@@ -189,7 +203,7 @@ export abstract class ExpressionPrinter {
         return group([header, loop, node.body.kind === "do" ? [" ", body] : indent([line, body])])
       }
       case "do":
-        return this.withComments(node, this.braces(node, node.body))
+        return this.braces(node, node.body)
     }
   }
 

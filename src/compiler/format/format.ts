@@ -7,7 +7,7 @@
 
 import { format as prettify } from "prettier/standalone"
 import { parse } from "../../../grammar/parse.js"
-import { type Diagnostic, hasErrors } from "../diagnostics/diagnostic.js"
+import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import * as plugin from "./plugin.js"
 
 /** The text has syntax errors. */
@@ -26,7 +26,7 @@ export class NotFormattableError extends Error {
 export async function format(text: string, path = "input.mdl"): Promise<string> {
   // A byte order mark means nothing in UTF-8, and Prettier would keep it.
   const source = text.startsWith("\ufeff") ? text.slice(1) : text
-  const { diagnostics } = parse(path, source)
-  if (hasErrors(diagnostics)) throw new NotFormattableError(path, diagnostics)
+  const { diagnostics, complete } = parse(path, source)
+  if (!complete) throw new NotFormattableError(path, diagnostics)
   return prettify(source, { ...plugin.STYLE, parser: "mdl", plugins: [plugin], filepath: path })
 }

@@ -24,6 +24,9 @@ export interface Place {
   readonly end: number
   /** It ends with a body in braces, which may have comments of its own. */
   readonly hasBody: boolean
+  /** Comments can stand directly above it, and after it. Not so where it shares its line with what is around it. */
+  readonly takesAbove: boolean
+  readonly takesAfter: boolean
   readonly children: readonly Place[]
 }
 
@@ -45,7 +48,10 @@ export function pipeSteps(node: Expression): Expression[] {
 
 function place(node: object, span: Span, children: readonly Place[], hasBody = false): Place {
   // A list in the AST may have its parts in another order than the text.
-  return { node, start: span.start, end: span.end, hasBody, children: [...children].sort((a, b) => a.start - b.start) }
+  const { start, end } = span
+  // A list in the AST may have its parts in another order than the text.
+  const inOrder = [...children].sort((a, b) => a.start - b.start)
+  return { node, start, end, hasBody, takesAbove: true, takesAfter: true, children: inOrder }
 }
 
 function joined(first: Span, last: Span): Span {
@@ -171,7 +177,11 @@ function within(node: Expression): Place[] {
     case "binary":
       return [...within(node.left), ...within(node.right)]
     case "pipe":
-      return pipeSteps(node).map((step) => place(step, step.span, within(step)))
+      return pipeSteps(node).map((step, index, all) => ({
+        ...place(step, step.span, within(step)),
+        takesAbove: index > 0,
+        takesAfter: index < all.length - 1,
+      }))
     case "call":
       return [
         ...within(node.callee),
@@ -186,6 +196,6 @@ function within(node: Expression): Place[] {
     case "fold":
       return [...within(node.start), ...ofPattern(node.variable), ...within(node.iterable), ...within(node.body)]
     case "do":
-      return [place(node, node.span, node.body.map(ofStatement), true)]
+      return [{ ...place(node, node.span, node.body.map(ofStatement), true), takesAbove: false, takesAfter: false }]
   }
 }

@@ -8,7 +8,7 @@
 import type { Parser, Plugin, Printer } from "prettier"
 import type { SourceFile } from "../../../grammar/ast.js"
 import { type Comment, parse, type Parsed } from "../../../grammar/parse.js"
-import { hasErrors, primaryLabel } from "../diagnostics/diagnostic.js"
+import { primaryLabel } from "../diagnostics/diagnostic.js"
 import { SourceLines } from "../diagnostics/source-lines.js"
 import { printFile } from "./print.js"
 
@@ -29,7 +29,7 @@ const parser: Parser<Tree> = {
   astFormat: "mdl",
   parse(text, options) {
     const parsed = parse(options.filepath ?? "input.mdl", text)
-    if (hasErrors(parsed.diagnostics)) throw syntaxError(parsed, text)
+    if (!parsed.complete) throw syntaxError(parsed, text)
     return { file: parsed.file, remarks: parsed.comments }
   },
   locStart: (node) => node.file.span.start,

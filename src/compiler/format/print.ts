@@ -6,7 +6,7 @@
  * there if it fits.
  */
 
-import { doc, type Doc } from "prettier"
+import { builders } from "prettier/doc"
 import type {
   AblationItem,
   Change,
@@ -22,7 +22,8 @@ import { type Attachments, attach } from "./comments.js"
 import { ExpressionPrinter } from "./expressions.js"
 import { placesOf } from "./places.js"
 
-const { group, hardline, indent, join, line, breakParent, lineSuffix } = doc.builders
+const { group, hardline, indent, join, line, breakParent, lineSuffix } = builders
+type Doc = builders.Doc
 
 /** The document of a file. */
 export function printFile(file: SourceFile, text: string, comments: readonly Comment[]): Doc {
@@ -41,7 +42,7 @@ class FilePrinter extends ExpressionPrinter {
       ...file.items.map((item) => ({
         node: item,
         span: item.span,
-        printed: this.withComments(item, this.item(item)),
+        printed: this.lineWithComments(item, this.item(item)),
         apart: item.kind === "model" || item.kind === "block",
       })),
     ])
@@ -84,7 +85,7 @@ class FilePrinter extends ExpressionPrinter {
         const parameters = item.parameters.length === 0 ? "" : this.parameters(item.parameters)
         const members = item.members.map((member) => ({
           span: member.span,
-          printed: this.withComments(member, this.member(member)),
+          printed: this.lineWithComments(member, this.member(member)),
         }))
         return ["model ", item.name.text, parameters, " ", this.body(item, members, false)]
       }
@@ -96,7 +97,7 @@ class FilePrinter extends ExpressionPrinter {
   private ablation(item: AblationItem): Doc {
     const changes = item.changes.map((change) => ({
       span: change.span,
-      printed: this.withComments(change, this.change(change)),
+      printed: this.lineWithComments(change, this.change(change)),
     }))
     const body = this.body(item, changes, this.onOneLine(item.changes))
     return ["ablation ", item.name.text, " of ", item.base.text, " ", body]
@@ -110,7 +111,7 @@ class FilePrinter extends ExpressionPrinter {
         return ["vary ", this.identifiers(change.path, "."), " in ", this.expression(change.values)]
       default: {
         const sections = change.sections.map((section) => this.withComments(section, section.text))
-        return group([change.kind, " ", indent(join([",", line], sections))])
+        return group([change.kind, indent([line, join([",", line], sections)])])
       }
     }
   }
@@ -147,7 +148,7 @@ class FilePrinter extends ExpressionPrinter {
       case "train": {
         const settings = member.settings.map((setting) => ({
           span: setting.span,
-          printed: this.withComments(setting, this.assignment(setting.name.text, setting.value)),
+          printed: this.lineWithComments(setting, this.assignment(setting.name.text, setting.value)),
         }))
         return ["train ", this.body(member, settings, false)]
       }
@@ -184,7 +185,7 @@ class FilePrinter extends ExpressionPrinter {
   protected override braces(node: object, statements: readonly Statement[]): Doc {
     const lines = statements.map((statement) => ({
       span: statement.span,
-      printed: this.withComments(statement, this.statement(statement)),
+      printed: this.lineWithComments(statement, this.statement(statement)),
     }))
     return this.body(node, lines, this.onOneLine(statements))
   }

@@ -27,7 +27,19 @@ export type Sizes = ReadonlyMap<string, number>
 
 const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b))
 
+/** Sizes of a text that leave what can be computed exactly; the text is at fault, not the compiler. */
+export class DimOverflow extends RangeError {
+  override readonly name = "DimOverflow"
+}
+
+/** Far above what shapes of models have; polynomials with more take longer and longer to compute with. */
+const MAX_TERMS = 64
+const MAX_DEGREE = 16
+
 function rational(numerator: number, denominator = 1): Rational {
+  if (!Number.isSafeInteger(numerator) || !Number.isSafeInteger(denominator)) {
+    throw new DimOverflow(`this is too large: sizes are computed exactly up to ${Number.MAX_SAFE_INTEGER}`)
+  }
   const sign = denominator < 0 ? -1 : 1
   const divisor = gcd(numerator, denominator) || 1
   return { numerator: (sign * numerator) / divisor, denominator: (sign * denominator) / divisor }
@@ -35,6 +47,7 @@ function rational(numerator: number, denominator = 1): Rational {
 
 function make(entries: Iterable<readonly [Monomial, Rational]>): Dim {
   const terms = new Map([...entries].filter(([, c]) => c.numerator !== 0).sort(([a], [b]) => compareMonomials(a, b)))
+  if (terms.size > MAX_TERMS) throw new DimOverflow(`this size is a sum of more than ${MAX_TERMS} products`)
   const key = [...terms].map(([m, c]) => `${c.numerator}/${c.denominator}${m && "*" + m}`).join("+")
   return { key, terms }
 }
@@ -46,12 +59,14 @@ function compareMonomials(a: Monomial, b: Monomial): number {
 }
 
 function multiplyMonomials(a: Monomial, b: Monomial): Monomial {
-  return [...(a ? a.split("*") : []), ...(b ? b.split("*") : [])].sort().join("*")
+  const factors = [...(a ? a.split("*") : []), ...(b ? b.split("*") : [])]
+  if (factors.length > MAX_DEGREE) throw new DimOverflow(`this size is a product of more than ${MAX_DEGREE} symbols`)
+  return factors.sort().join("*")
 }
 
 /** A constant dimension; `value` is an integer. */
 export function constant(value: number): Dim {
-  if (!Number.isSafeInteger(value)) throw new RangeError(`a dimension must be an integer, not ${value}`)
+  if (!Number.isInteger(value)) throw new RangeError(`a dimension must be an integer, not ${value}`)
   return make([["", rational(value)]])
 }
 

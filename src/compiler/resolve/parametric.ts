@@ -11,6 +11,8 @@ import { childExpressions, statementExpressions } from "./walk.js"
 
 export class ParametricAnalysis {
   private readonly known = new Map<BlockItem | FunctionItem, boolean>()
+  /** a statement stands in one definition, so its module and block names are always the same */
+  private readonly counts = new WeakMap<Statement, number>()
 
   /** Whether using `item` makes parameters. */
   isParametric(item: BlockItem | FunctionItem, module: Module): boolean {
@@ -49,7 +51,11 @@ export class ParametricAnalysis {
 
   /** The same for a whole statement. */
   countStatement(statement: Statement, module: Module, blockNames: ReadonlySet<string>): number {
-    return statementExpressions(statement).reduce((sum, e) => sum + this.countCalls(e, module, blockNames), 0)
+    const known = this.counts.get(statement)
+    if (known !== undefined) return known
+    const count = statementExpressions(statement).reduce((sum, e) => sum + this.countCalls(e, module, blockNames), 0)
+    this.counts.set(statement, count)
+    return count
   }
 }
 

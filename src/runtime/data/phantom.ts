@@ -21,7 +21,7 @@ import { listed, type Split, SPLITS } from "./sample.js"
 const MARKER = "phantom.json"
 const GENERATOR = "mdl phantom"
 /** Raised when the same options give other files. */
-const VERSION = 1
+export const VERSION = 1
 
 export interface PhantomOptions {
   /** The folder to make. It may be missing, empty, or an earlier phantom set (which is replaced). */

@@ -12,10 +12,11 @@ import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import type * as tfjs from "@tensorflow/tfjs-node-gpu"
 import { BINDING_PACKAGE, findInstallation, type Installation } from "./installation.js"
 
 /** The TensorFlow.js API on the native backend, typed by the package itself. */
-export type TensorFlow = typeof import("@tensorflow/tfjs-node-gpu")
+export type TensorFlow = typeof tfjs
 
 /** The loaded native backend. */
 export interface NativeBackend {
@@ -73,7 +74,7 @@ async function load(found: Installation): Promise<NativeBackend> {
   const require = createRequire(import.meta.url)
   const tf = withoutBanners(keepBanners ? undefined : join(installation.addonFolder, "stderr_gate.node"), () => {
     try {
-      return require(BINDING_PACKAGE) as TensorFlow
+      return withoutArguments(() => require(BINDING_PACKAGE) as TensorFlow)
     } catch (error) {
       throw loadProblem(error)
     }
@@ -88,6 +89,20 @@ async function load(found: Installation): Promise<NativeBackend> {
     bindingVersion: installation.bindingVersion,
     gpus: backend.isUsingGpuDevice ? await gpuNames() : [],
     variant: installation.manifest?.variant ?? "unknown",
+  }
+}
+
+/**
+ * Runs `work` with the command line out of sight. The binding finds its library with node-pre-gyp, which reads the
+ * process's arguments as its own: `--dir X` would be taken for its `--directory`, and send it looking there.
+ */
+function withoutArguments<T>(work: () => T): T {
+  const { argv } = process
+  process.argv = argv.slice(0, 2)
+  try {
+    return work()
+  } finally {
+    process.argv = argv
   }
 }
 

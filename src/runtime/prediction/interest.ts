@@ -84,49 +84,59 @@ function gridOf(sizes: readonly number[], image: Size): Size | undefined {
   return fits && height <= image.height && height > 1 ? { height, width } : undefined
 }
 
-/** A word of a note as it is written, and which tokens it became. */
-export interface NoteWord {
+/** A piece of a note as it is written: a word, a number or a mark, and which tokens it became. */
+export interface NotePiece {
   readonly text: string
+  /** whether white space stands before it */
+  readonly spaced: boolean
   readonly from: number
   readonly to: number
 }
 
+/** A piece with its share of a distribution. */
+export interface WeighedPiece {
+  readonly text: string
+  readonly spaced: boolean
+  readonly weight: number
+}
+
+/** Marks apart from words, as tokenizers have them; else a word that is followed by a comma would count twice. */
+const FINE = /(\s*)([\p{L}\p{M}]+|\p{N}+|[^\s\p{L}\p{M}\p{N}])/gu
+const COARSE = /(\s*)(\S+)/gu
+
 /**
- * The words of a note with their tokens' positions; words beyond `length` tokens have none (`from` = `to`).
+ * The pieces of a note with their tokens' positions; pieces beyond `length` tokens have none (`from` = `to`).
  *
- * @returns undefined when the tokens of the words do not add up to the tokens of the note
+ * @returns undefined when the tokens of the pieces do not add up to the tokens of the note, however it is cut
  */
-export async function noteWords(
+export async function notePieces(
   note: string,
   description: TokenizerDescription,
   length: number,
-): Promise<readonly NoteWord[] | undefined> {
+): Promise<readonly NotePiece[] | undefined> {
   const tokenizer = await createTokenizer({ ...description, cleanup: "none" })
   const [start, ends] = tokenizer.kind === "clip" ? [1, 2] : [0, 0]
   const text = cleanNote(note, description.cleanup)
-  const room = 2 * text.length + 8
+  const room = Buffer.byteLength(text, "utf8") + 8
   const count = (part: string): number => tokenizer.encode(part, room).valid - ends
-  const last = tokenizer.kind === "clip" ? length - 1 : length
-  let position = start
-  const words = text
-    .split(/\s+/)
-    .filter((word) => word !== "")
-    .map((word) => {
+  const last = length - (ends - start)
+  for (const pattern of [FINE, COARSE]) {
+    let position = start
+    const pieces = [...text.matchAll(pattern)].map(([, space, piece]): NotePiece => {
       const from = Math.min(position, last)
-      position += count(word)
-      return { text: word, from, to: Math.min(position, last) }
+      position += count(piece!)
+      return { text: piece!, spaced: space !== "", from, to: Math.min(position, last) }
     })
-  return words.length > 0 && position - start === count(text) ? words : undefined
+    if (pieces.length > 0 && position - start === count(text)) return pieces
+  }
+  return undefined
 }
 
-/** How much of a distribution over tokens goes to each word, in the order of the note. */
-export function wordWeights(
-  words: readonly NoteWord[],
-  values: ArrayLike<number>,
-): { readonly text: string; readonly weight: number }[] {
-  return words.map(({ text, from, to }) => {
+/** How much of a distribution over tokens goes to each piece, in the order of the note. */
+export function weighed(pieces: readonly NotePiece[], values: ArrayLike<number>): WeighedPiece[] {
+  return pieces.map(({ text, spaced, from, to }) => {
     let weight = 0
     for (let i = from; i < to; i++) weight += values[i] as number
-    return { text, weight }
+    return { text, spaced, weight }
   })
 }

@@ -36,7 +36,7 @@ export interface LineChart {
 
 const WIDTH = 360
 const HEIGHT = 190
-const PLOT = { left: 46, right: 348, top: 12, bottom: 158 } as const
+const PLOT = { left: 52, right: 348, top: 12, bottom: 158 } as const
 /** Above this share of largest to middle value a linear axis would press the line flat against its foot. */
 const LOG_FROM = 20
 
@@ -68,7 +68,7 @@ interface Axis {
 
 function plot(chart: LineChart, points: readonly Point[]): Html {
   const xs = points.map(([x]) => x)
-  const xAxis = linearAxis(Math.min(...xs), Math.max(...xs), 5, true)
+  const xAxis = countAxis(Math.min(...xs), Math.max(...xs))
   const yAxis = chart.range ? linearAxis(...chart.range, 4, false) : valueAxis(points.map(([, y]) => y))
   const px = (x: number): number => PLOT.left + xAxis.position(x) * (PLOT.right - PLOT.left)
   const py = (y: number): number => PLOT.bottom - yAxis.position(y) * (PLOT.bottom - PLOT.top)
@@ -84,7 +84,8 @@ function plot(chart: LineChart, points: readonly Point[]): Html {
       </text>`
   })
   const xTicks = xAxis.ticks.map(
-    (tick) => markup`<text class="tick" x="${round(px(tick))}" y="${PLOT.bottom + 14}" text-anchor="middle">${tickText(tick)}</text>`,
+    (tick) =>
+      markup`<text class="tick" x="${round(px(tick))}" y="${PLOT.bottom + 14}" text-anchor="middle">${tickText(tick)}</text>`,
   )
   const described = chart.series.map(({ name, points: own }) => `${name}: ${rangeText(own)}`).join("; ")
   return markup`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${chart.title}. ${described}">
@@ -132,6 +133,12 @@ function valueAxis(values: readonly number[]): Axis {
   return linearAxis(low > 0 && low < 0.6 * high ? 0 : low, high, 4, false)
 }
 
+/** Epochs and steps are whole, so their ticks are, unless that leaves fewer than two. */
+function countAxis(low: number, high: number): Axis {
+  const axis = linearAxis(low, high, Math.min(5, Math.max(1, high - low)), true)
+  return axis.ticks.length > 1 ? axis : linearAxis(low, high, 5, true)
+}
+
 /** `tight`: the axis ends at the data and not at the next tick. */
 function linearAxis(low: number, high: number, count: number, tight: boolean): Axis {
   if (low === high) {
@@ -142,7 +149,8 @@ function linearAxis(low: number, high: number, count: number, tight: boolean): A
   const from = tight ? low : Math.floor(low / step + 1e-9) * step
   const to = tight ? high : Math.ceil(high / step - 1e-9) * step
   const ticks: number[] = []
-  for (let k = Math.ceil(from / step - 1e-9); k * step <= to + step * 1e-6; k++) ticks.push(Number((k * step).toPrecision(12)))
+  for (let k = Math.ceil(from / step - 1e-9); k * step <= to + step * 1e-6; k++)
+    ticks.push(Number((k * step).toPrecision(12)))
   return { ticks, position: (value) => (value - from) / (to - from) }
 }
 
@@ -180,4 +188,6 @@ function rangeText(points: readonly Point[]): string {
 
 /** Three significant digits. */
 export const shortNumber = (value: number): string =>
-  value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(3)))
+  value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)
+    ? value.toExponential(2)
+    : String(Number(value.toPrecision(3)))

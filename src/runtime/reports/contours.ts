@@ -27,7 +27,7 @@ export function contourPath(values: ArrayLike<number>, height: number, width: nu
   const paths: string[] = []
   for (const start of next.keys()) {
     const loop: Point[] = []
-    for (let key: string | undefined = start; key !== undefined; ) {
+    for (let key: string | undefined = start; key !== undefined;) {
       const step = next.get(key)
       if (!step) break
       loop.push(step.from)

@@ -30,8 +30,10 @@ export function curvesOf(log: readonly LogEntry[]): Curves | undefined {
   if (trained.length === 0 && evaluations.length === 0) return undefined
 
   const names = [...new Set([...trained, ...evaluations].flatMap((entry) => Object.keys(entry.losses)))]
-  const series = (entries: readonly { step: number; losses: Readonly<Record<string, number>> }[], name: string): Point[] =>
-    entries.map((entry) => [at(entry.step), entry.losses[name] ?? NaN])
+  const series = (
+    entries: readonly { step: number; losses: Readonly<Record<string, number>> }[],
+    name: string,
+  ): Point[] => entries.map((entry) => [at(entry.step), entry.losses[name] ?? NaN])
   const total = (entries: readonly { step: number; total: number }[]): Point[] =>
     entries.map((entry) => [at(entry.step), entry.total])
   return {
@@ -41,6 +43,8 @@ export function curvesOf(log: readonly LogEntry[]): Curves | undefined {
       ...names.map((name) => ({ name, train: series(trained, name), valid: series(evaluations, name) })),
     ],
     learningRate: trained.map((entry) => [at(entry.step), entry.learning_rate]),
-    validDice: evaluations.flatMap((entry): Point[] => (entry.scores ? [[at(entry.step), entry.scores.dice.mean]] : [])),
+    validDice: evaluations.flatMap((entry): Point[] =>
+      entry.scores ? [[at(entry.step), entry.scores.dice.mean]] : [],
+    ),
   }
 }

@@ -25,7 +25,7 @@ function caseCard(one: GalleryCase): Html {
 ${heatmaps.map(({ name, caption, png }) => markup`<figure><img alt="heat map ${name} of ${id}" src="${dataUri(png)}"><figcaption><b>${name}</b>${caption}</figcaption></figure>`)}
 <div class="texts">
 <p><span class="label">note${noteTruncated && ", cut to the model's length"}</span>${note}</p>
-${attention.map(({ name, words }) => markup`<p><span class="label">${name}, share of each word</span>${shaded(words)}</p>`)}
+${attention.map(({ name, words }) => markup`<p><span class="label">${name}, ${sharesText(words)}</span>${shaded(words)}</p>`)}
 </div>
 </div>
 </article>`
@@ -39,12 +39,23 @@ function outlined({ id, image, maps }: GalleryCase): Html {
   return markup`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="truth and prediction for ${id}"><image href="${dataUri(image.png)}" width="${width}" height="${height}"/><g transform="${scale}"><path class="outline prediction" d="${path(maps.probability, maps.threshold)}"/><path class="outline truth" d="${path(maps.truth, 0.5)}"/></g></svg>`
 }
 
-function shaded(words: GalleryCase["attention"][number]["words"]): Html[] {
+type Words = GalleryCase["attention"][number]["words"]
+
+/** Where all shares are alike, shading says nothing, so their range is told. */
+function sharesText(words: Words): string {
+  const weights = words.map(({ weight }) => weight)
+  return `shares from ${percent(Math.min(...weights))} to ${percent(Math.max(...weights))}`
+}
+
+function shaded(words: Words): Html[] {
   const most = Math.max(...words.map(({ weight }) => weight), Number.MIN_VALUE)
-  return words.map(({ text, weight }) => {
+  return words.map(({ text, weight, spaced }) => {
     const alpha = (0.75 * Math.max(0, weight / most)).toFixed(3)
-    return markup`<span class="word" style="background:rgba(var(--word),${alpha})" title="${(100 * weight).toFixed(1)} %">${text}</span> `
+    return markup`${spaced && " "}<span class="word" style="background:rgba(var(--word),${alpha})" title="${percent(weight)}">${text}</span>`
   })
 }
+
+/** `12.5 %` */
+export const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`
 
 const dataUri = (png: Uint8Array): string => `data:image/png;base64,${Buffer.from(png).toString("base64")}`

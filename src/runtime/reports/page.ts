@@ -87,7 +87,13 @@ const worst = ({ report }: ParityFacts): number =>
 function comparison({ scores, baselines }: ReportData): Html | undefined {
   const all = [...scores.map((score) => ({ score, own: true })), ...baselines.map((score) => ({ score, own: false }))]
   if (all.length < 2) return undefined
-  const row = ({ score, own }: { score: Score; own: boolean }): Html => markup`<div class="name">${score.name}<span>${score.detail}</span></div>
+  const row = ({
+    score,
+    own,
+  }: {
+    score: Score
+    own: boolean
+  }): Html => markup`<div class="name">${score.name}<span>${score.detail}</span></div>
 <div class="bar ${own ? "own" : ""}"><i style="width:${(100 * Math.min(1, Math.max(0, score.dice))).toFixed(1)}%"></i></div>
 <div class="number">${score.dice.toFixed(3)}${score.diceDeviation !== undefined && markup` ± ${score.diceDeviation.toFixed(3)}`}</div>`
   return markup`<h2>Scores <small>mean Dice of the foreground, ± standard deviation over cases</small></h2>
@@ -120,7 +126,14 @@ function curvesSection(curves: Curves): Html {
       }),
     ),
     ...(learningRate.length > 0
-      ? [lineChart({ title: "learning rate", xLabel, series: [{ name: "rate", tone: "rate", points: learningRate }] })]
+      ? [
+          lineChart({
+            title: "learning rate",
+            xLabel,
+            range: [0, Math.max(...learningRate.map(([, rate]) => rate), Number.MIN_VALUE)],
+            series: [{ name: "rate", tone: "rate", points: learningRate }],
+          }),
+        ]
       : []),
   ]
   return markup`<h2>Training <small>each term of the loss with its weight</small></h2><div class="charts">${charts}</div>`

@@ -7,6 +7,7 @@
 
 import type { ParityReport } from "../onnx/parity.js"
 import type { Size } from "../data/images.js"
+import type { WeighedPiece } from "../prediction/interest.js"
 import type { Point } from "./charts.js"
 
 export interface ReportData {
@@ -106,11 +107,8 @@ export interface GalleryCase {
     readonly threshold: number
   }
   readonly heatmaps: readonly { readonly name: string; readonly caption: string; readonly png: Uint8Array }[]
-  /** distributions over the note's words; `words` in the order of the note */
-  readonly attention: readonly {
-    readonly name: string
-    readonly words: readonly { readonly text: string; readonly weight: number }[]
-  }[]
+  /** distributions over the note's words, in the order of the note */
+  readonly attention: readonly { readonly name: string; readonly words: readonly WeighedPiece[] }[]
 }
 
 export interface ParityFacts {

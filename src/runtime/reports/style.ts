@@ -78,7 +78,7 @@ svg { display: block; width: 100%; height: auto; }
 .texts .label { display: block; color: var(--soft); font-size: 12.5px; }
 .outline { fill: none; stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
 .outline.truth { stroke: var(--truth); } .outline.prediction { stroke: var(--prediction); fill: rgba(255, 148, 19, 0.22); }
-.word { padding: 1px 3px; border-radius: 4px; }
+.word { padding: 1px 2px; border-radius: 4px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 12.5px; }

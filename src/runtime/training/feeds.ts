@@ -35,13 +35,16 @@ export function planInputs(description: TrainerDescription): InputPlan {
   const { inputs, outputs } = description
   const shapeOf = (input: TrainerInput): string => `${input.name}: ${input.dtype}[N, ${input.shape.join(", ")}]`
   const refuse = (input: TrainerInput, why: string): never => {
-    throw new UserError(`the input ${shapeOf(input)} of ${description.variant} cannot be filled from a data set: ${why}`)
+    throw new UserError(
+      `the input ${shapeOf(input)} of ${description.variant} cannot be filled from a data set: ${why}`,
+    )
   }
   const images = inputs.filter((input) => input.role === "input" && input.kind === "tensor")
   const notes = inputs.filter((input) => input.kind === "tokens")
   const targets = inputs.filter((input) => input.role === "target")
   const image = images[0]
-  if (!image) throw new UserError(`${description.variant} has no image input: it needs one such as \`image: f32[N, 3, H, W]\``)
+  if (!image)
+    throw new UserError(`${description.variant} has no image input: it needs one such as \`image: f32[N, 3, H, W]\``)
   if (images[1]) refuse(images[1], `a case has one image, and that is ${image.name}`)
   if (notes[1]) refuse(notes[1], `a case has one note, and that is ${notes[0]!.name}`)
   if (targets[1]) refuse(targets[1], `a case has one mask, and that is ${targets[0]!.name}`)
@@ -50,7 +53,8 @@ export function planInputs(description: TrainerDescription): InputPlan {
   if (channels !== CHANNELS) refuse(image, `an image has ${CHANNELS} planes, not ${channels}`)
   const target = targets[0]
   const mask = [1, height, width]
-  if (target && (target.dtype !== "f32" || !equal(target.shape, mask))) refuse(target, `a mask is f32[N, ${mask.join(", ")}]`)
+  if (target && (target.dtype !== "f32" || !equal(target.shape, mask)))
+    refuse(target, `a mask is f32[N, ${mask.join(", ")}]`)
   const note = notes[0]
   if (note && note.role === "target") refuse(note, "a note is an input, not a target")
   return {

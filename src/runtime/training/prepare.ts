@@ -5,7 +5,6 @@
  * options is found here, before TensorFlow is loaded and before anything is written.
  */
 import { createHash } from "node:crypto"
-import { stat } from "node:fs/promises"
 import { resolve } from "node:path"
 import { buildTrainer, type TrainerDescription } from "../../compiler/trainer.js"
 import { openDataset, samplesOf, type Dataset } from "../data/dataset.js"
@@ -43,13 +42,17 @@ export interface NewRunOptions {
 export const DEFAULTS = { batch: 8, epochs: 100, seed: 1 } as const
 
 /** Checks everything and makes the run folder. @throws UserError, ModelError, DataError, BackendUnavailable */
-export async function prepareRun(options: NewRunOptions): Promise<{ readonly folder: RunFolder; readonly dataset: Dataset }> {
+export async function prepareRun(
+  options: NewRunOptions,
+): Promise<{ readonly folder: RunFolder; readonly dataset: Dataset }> {
   await requireFreeFolder(options.run)
   const reference = parseReference(options.model)
   const sizes = options.size === undefined ? undefined : imageSizes(options.model, options.size)
   const { model, result } = requireModel(reference, sizes)
   if (model.graph.losses.length === 0) {
-    throw new UserError(`${model.variant} has no loss, so there is nothing to train: write \`loss NAME = ...\` in the model`)
+    throw new UserError(
+      `${model.variant} has no loss, so there is nothing to train: write \`loss NAME = ...\` in the model`,
+    )
   }
   const { training } = model
   const batch = options.batch ?? (training["batch"] as number | undefined) ?? DEFAULTS.batch
@@ -81,7 +84,7 @@ export async function prepareRun(options: NewRunOptions): Promise<{ readonly fol
         programHash: programHash(trainer.savedModel),
       },
       description: trainer.description,
-      data: await describeData(dataset),
+      data: describeData(dataset),
       tokenizers,
       options: {
         seed,
@@ -115,26 +118,23 @@ function imageSizes(model: string, size: number): ReadonlyMap<string, number> {
 }
 
 /** What a run keeps about its data. */
-export async function describeData(dataset: Dataset): Promise<RunData> {
+export function describeData(dataset: Dataset): RunData {
   const count = (split: Split): number => dataset.samples.filter((sample) => sample.split === split).length
   return {
     root: resolve(dataset.root),
     layout: dataset.layout,
     splits: Object.fromEntries(SPLITS.map((split) => [split, count(split)])) as Record<Split, number>,
-    fingerprint: await fingerprintOf(dataset),
+    fingerprint: fingerprintOf(dataset),
   }
 }
 
 /**
- * SHA-256 over what makes training see the same cases in the same order: splits, names, notes, and the sizes of the files.
- * Where the folder lies does not matter.
+ * SHA-256 over what makes training see the same cases in the same order: splits, names and notes. Where the folder lies
+ * does not matter, and a broken picture may be replaced by a whole one.
  */
-export async function fingerprintOf(dataset: Dataset): Promise<string> {
+export function fingerprintOf(dataset: Dataset): string {
   const hash = createHash("sha256")
-  for (const { split, id, note, imagePath, maskPath } of dataset.samples) {
-    const sizes = await Promise.all([imagePath, maskPath].map(async (path) => (path ? (await stat(path)).size : 0)))
-    hash.update(JSON.stringify([split, id, note, ...sizes]))
-  }
+  for (const { split, id, note } of dataset.samples) hash.update(JSON.stringify([split, id, note]))
   return hash.digest("hex")
 }
 
@@ -149,4 +149,3 @@ export function parameterCounts({ parameters }: TrainerDescription): {
       .reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0)
   return { trainable: sum(false), frozen: sum(true) }
 }
-

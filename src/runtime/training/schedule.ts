@@ -27,7 +27,8 @@ export const DEFAULT_RATE = 1e-3
 export function scheduleOf(training: TrainingSettings): Schedule {
   const optimizer = training["optimizer"] as SettingValue | undefined
   const rate = optimizer === undefined ? DEFAULT_RATE : numberOf(optimizer, "lr")
-  if (!(rate >= 0 && Number.isFinite(rate))) throw new UserError(`the learning rate is ${rate}: give a number of 0 or more`)
+  if (!(rate >= 0 && Number.isFinite(rate)))
+    throw new UserError(`the learning rate is ${rate}: give a number of 0 or more`)
   const setting = training["schedule"] as SettingValue | undefined
   if (setting === undefined || setting.name === "constant_rate") return () => rate
   if (setting.name === "cosine_restarts") {
@@ -41,7 +42,8 @@ export function scheduleOf(training: TrainingSettings): Schedule {
   if (setting.name === "exponential") {
     const gamma = numberOf(setting, "gamma")
     const floor = numberOf(setting, "floor")
-    if (!(gamma > 0 && gamma <= 1)) throw new UserError(`exponential has the gamma ${gamma}: give a number above 0, at most 1`)
+    if (!(gamma > 0 && gamma <= 1))
+      throw new UserError(`exponential has the gamma ${gamma}: give a number above 0, at most 1`)
     if (!(floor >= 0 && floor <= 1)) throw new UserError(`exponential has the floor ${floor}: give a share from 0 to 1`)
     return (epoch) => rate * Math.max(gamma ** epoch, floor)
   }

@@ -83,7 +83,8 @@ export async function scoreSplit(
     await setImmediate()
     const { losses, outputs } = session.evaluate(batchFeeds(plan, batch, session, "evaluate"))
     for (const [name, value] of Object.entries(losses)) {
-      if (!Number.isFinite(value)) throw new NotFinite(`the loss ${name} is ${value} on the cases around ${batch.ids[0]}`)
+      if (!Number.isFinite(value))
+        throw new NotFinite(`the loss ${name} is ${value} on the cases around ${batch.ids[0]}`)
       sums.set(name, (sums.get(name) ?? 0) + value * batch.count)
     }
     const scored = plan.scored === undefined ? undefined : outputs[plan.scored]
@@ -94,7 +95,8 @@ export async function scoreSplit(
       let scores: CaseScores | undefined
       if (scored) {
         const probability = scored.data.subarray(row * area, (row + 1) * area)
-        if (!probability.every(Number.isFinite)) throw new NotFinite(`the output ${plan.scored} is not finite for ${id}`)
+        if (!probability.every(Number.isFinite))
+          throw new NotFinite(`the output ${plan.scored} is not finite for ${id}`)
         scores = caseScores(probability, mask, { threshold, convention })
         cases.push({ id, note, ...scores })
       }

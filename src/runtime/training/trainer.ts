@@ -5,22 +5,18 @@
  * (folder, data, session) and closes it again; what happens in between is training-loop.ts.
  */
 import { availableParallelism } from "node:os"
-import { AUGMENTATIONS, type Augmentation } from "../data/augment.js"
-import { DataError } from "../data/data-error.js"
-import { openDataset, samplesOf, type Dataset, type Sample } from "../data/dataset.js"
-import type { ChannelOrder } from "../data/images.js"
-import { type Loader, openLoader } from "../data/loader.js"
-import type { SettingValue } from "../../compiler/elaborate/values.js"
-import type { TrainerDescription } from "../../compiler/trainer.js"
+import { openDataset, samplesOf, type Dataset } from "../data/dataset.js"
 import type { FileOperations } from "../runs/atomic-file.js"
-import { type CheckpointName, existingCheckpoints, readCheckpoint } from "../runs/checkpoint.js"
+import { type Checkpoint, type CheckpointName, existingCheckpoints, readCheckpoint } from "../runs/checkpoint.js"
+import { restore } from "../runs/open-run.js"
 import { RunFolder, type RunRecord } from "../runs/run-folder.js"
 import { NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
-import { planInputs, type InputPlan } from "./feeds.js"
+import { planInputs } from "./feeds.js"
 import type { TrainingObserver, TrainResult } from "./observer.js"
 import { describeData, fingerprintOf, type NewRunOptions, prepareRun } from "./prepare.js"
-import { FIRST_STATE, TrainingLoop } from "./training-loop.js"
+import { openSplit } from "./split-loader.js"
+import { FIRST_STATE, hasWorkLeft, TrainingLoop } from "./training-loop.js"
 
 export interface RunningOptions {
   /** data workers; by default one less than there are cores, at least 1 and at most 4 */
@@ -51,7 +47,7 @@ export interface ResumeOptions extends RunningOptions {
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { folder, dataset } = await prepareRun(options)
-  return runFrom(folder, dataset, undefined, options, options.files)
+  return runFrom({ folder, dataset, checkpoint: undefined, isNew: true }, options, options.files)
 }
 
 /**
@@ -64,35 +60,51 @@ export async function resumeTraining(options: ResumeOptions): Promise<TrainResul
   const folder = await RunFolder.open(options.run, options.files)
   const { record } = folder
   const dataset = await openDataset(options.data ?? record.data.root)
-  await requireSameData(record, dataset)
+  requireSameData(record, dataset)
   const { steps, epochs } = options
   if (steps !== undefined || epochs !== undefined || dataset.root !== record.data.root) {
     const limits = steps === undefined && epochs === undefined ? {} : { steps, epochs: epochs ?? record.options.epochs }
-    await folder.update({ options: { ...record.options, ...limits }, data: await describeData(dataset) })
+    await folder.update({ options: { ...record.options, ...limits }, data: describeData(dataset) })
   }
   const there = await existingCheckpoints(folder.path)
   const name = options.checkpoint ?? (there.length === 0 ? undefined : "last")
   if (name === undefined) {
     options.observer?.warning?.("no checkpoint had been written, so training starts from its first step")
   }
-  return runFrom(folder, dataset, name, options, options.files)
+  return runFrom({ folder, dataset, checkpoint: name, isNew: false }, options, options.files)
 }
 
-async function requireSameData({ data }: RunRecord, dataset: Dataset): Promise<void> {
-  if ((await fingerprintOf(dataset)) === data.fingerprint) return
-  const now = (await describeData(dataset)).splits
-  const counts = (splits: typeof now): string => `${splits.train} train, ${splits.valid} valid, ${splits.test} test cases`
+function requireSameData({ data }: RunRecord, dataset: Dataset): void {
+  if (fingerprintOf(dataset) === data.fingerprint) return
+  const now = describeData(dataset).splits
+  const counts = (splits: typeof now): string =>
+    `${splits.train} train, ${splits.valid} valid, ${splits.test} test cases`
   throw new UserError(
     `${dataset.root} is not the data set this run was trained on: it has ${counts(now)}, the run had ${counts(data.splits)}` +
-      `${counts(now) === counts(data.splits) ? ", and other names, notes or files" : ""}\n` +
+      `${counts(now) === counts(data.splits) ? ", but other names or notes" : ""}\n` +
       "  a run can be resumed only on the data it began with; name it with --data, or start a new run",
   )
 }
 
+/** @throws UserError when the run is at its limit */
+function requireWorkLeft({ state }: Checkpoint, { options }: RunRecord, run: string): void {
+  if (hasWorkLeft(state, options)) return
+  const { steps, epochs } = options
+  const done = steps !== undefined && state.step >= steps ? `${steps} steps` : `${epochs} epochs`
+  throw new UserError(`the run in ${run} has done its ${done}: to go on, give a greater --epochs or --steps`)
+}
+
+interface Start {
+  readonly folder: RunFolder
+  readonly dataset: Dataset
+  /** undefined: from the first values */
+  readonly checkpoint: CheckpointName | undefined
+  /** whether this call made the folder */
+  readonly isNew: boolean
+}
+
 async function runFrom(
-  folder: RunFolder,
-  dataset: Dataset,
-  checkpoint: CheckpointName | undefined,
+  { folder, dataset, checkpoint, isNew }: Start,
   running: RunningOptions,
   files: FileOperations | undefined,
 ): Promise<TrainResult> {
@@ -103,19 +115,21 @@ async function runFrom(
     opened.push(resource)
     return resource
   }
+  let loop: TrainingLoop | undefined
   let result: TrainResult | undefined
   try {
     const saved = checkpoint && (await readCheckpoint(folder.path, checkpoint))
+    if (saved) requireWorkLeft(saved, record, folder.path)
     const workers = running.workers ?? Math.min(4, Math.max(1, availableParallelism() - 1))
     const trainLoader = keep(await openSplit(record, plan, samplesOf(dataset, "train"), { training: true, workers }))
     const valid = samplesOf(dataset, "valid")
     const validLoader = keep(await openSplit(record, plan, valid, { training: false, workers: Math.min(workers, 1) }))
     const session = keep(await NativeSession.open(folder.modelPath))
-    if (saved) session.write(saved.variables)
+    if (saved) restore(session, saved)
     else session.init(record.options.seed)
-    if (saved) await folder.rewindLog(saved.state.step)
-    else await folder.rewindLog(-1)
-    const loop = new TrainingLoop({
+    // What the log says beyond the checkpoint is done again.
+    await folder.rewindLog(saved ? saved.state.step : -1)
+    loop = new TrainingLoop({
       folder,
       plan,
       session,
@@ -127,51 +141,14 @@ async function runFrom(
       signal: running.signal,
       files,
       start: saved?.state ?? FIRST_STATE,
+      history: await folder.readLog(),
     })
     result = await loop.run()
     return result
   } finally {
     for (const resource of opened.reverse()) await resource.close()
     running.observer?.finished?.(result)
+    // A new run that failed before its first step has nothing to keep, and would only be in the way of the next try.
+    if (isNew && !loop?.hasStepped) await folder.discard()
   }
-}
-
-/** A loader of samples as the run wants them: `training` shuffles and augments, else the order is fixed and padded. */
-export async function openSplit(
-  record: Pick<RunRecord, "description" | "tokenizers" | "options">,
-  plan: InputPlan,
-  samples: readonly Sample[],
-  { training, workers }: { training: boolean; workers: number },
-): Promise<Loader> {
-  const { description, options } = record
-  return openLoader({
-    samples,
-    batch: training ? description.batch.train : description.batch.evaluate,
-    size: plan.size,
-    tokenizer: plan.note && record.tokenizers[plan.note.name],
-    tokenLength: plan.tokenLength,
-    seed: options.seed,
-    shuffle: training,
-    last: training ? "drop" : "pad",
-    workers,
-    augment: training ? augmentationsOf(description) : [],
-    channels: channelsOf(description),
-  })
-}
-
-/** The order of the image's planes that the model wants. */
-export function channelsOf({ training }: TrainerDescription): ChannelOrder {
-  return training["channels"] === "bgr" ? "bgr" : "rgb"
-}
-
-function augmentationsOf({ training }: TrainerDescription): readonly Augmentation[] {
-  const settings = (training["augment"] ?? []) as readonly SettingValue[]
-  return settings.map(({ name }) => {
-    const found = AUGMENTATIONS.find((known) => known === name)
-    if (found) return found
-    throw new DataError({
-      what: `the augmentation ${name} is not known`,
-      fix: `use some of ${AUGMENTATIONS.map((known) => `${known}()`).join(", ")}`,
-    })
-  })
 }

@@ -14,10 +14,9 @@ import { DataError } from "../data/data-error.js"
 import type { Batch, Loader } from "../data/loader.js"
 import type { FileOperations } from "../runs/atomic-file.js"
 import { type TrainingState, writeCheckpoint } from "../runs/checkpoint.js"
-import type { RunFolder } from "../runs/run-folder.js"
-import type { Ending, EvaluationEntry } from "../runs/run-log.js"
+import type { RunFolder, RunRecord } from "../runs/run-folder.js"
+import type { Ending, EvaluationEntry, LogEntry } from "../runs/run-log.js"
 import type { NativeSession } from "../session.js"
-import { UserError } from "../user-error.js"
 import { type GoodCheckpoint, notFinite, notFiniteVariables, TrainingDiverged } from "./diverged.js"
 import { EpochMonitor, NO_STEPS } from "./epoch-monitor.js"
 import { batchFeeds, type InputPlan } from "./feeds.js"
@@ -40,6 +39,8 @@ export interface LoopParts {
   readonly signal: AbortSignal | undefined
   readonly files: FileOperations | undefined
   readonly start: TrainingState
+  /** the log up to the start */
+  readonly history: readonly LogEntry[]
 }
 
 /** Before the first step. */
@@ -56,6 +57,16 @@ const GROUP = 10
 /** A long epoch is not lost: `last` is written at least so often. */
 const SECONDS_BETWEEN_CHECKPOINTS = 600
 
+/**
+ * Whether a run that stopped in `state` has anything to do: steps before its limits, or the evaluation that is due at the
+ * end of an epoch or of the run.
+ */
+export function hasWorkLeft(state: TrainingState, { epochs, steps = Infinity }: RunRecord["options"]): boolean {
+  if (state.position.epoch < epochs && state.step < steps) return true
+  const epochEnded = state.position.batch === 0 && state.sums.steps > 0
+  return epochEnded || (state.step > 0 && state.evaluatedAt !== state.step)
+}
+
 export class TrainingLoop {
   private state: TrainingState
   private monitor: EpochMonitor
@@ -63,10 +74,12 @@ export class TrainingLoop {
   private readonly schedule: Schedule
   private readonly tracking: Tracking
   private readonly losses: readonly string[]
-  private readonly warnings: string[] = []
+  private readonly warnings: string[]
+  /** epochs of this call in which a loss stood still */
+  private readonly still = new Map<string, number>()
   private readonly spent = { steps: 0, data: 0, evaluation: 0 }
   private epochSpent = { steps: 0, data: 0 }
-  private valid: EvaluationEntry | null = null
+  private valid: EvaluationEntry | null
   private lastGood: GoodCheckpoint | undefined
   private savedAt = performance.now()
 
@@ -75,10 +88,17 @@ export class TrainingLoop {
     this.state = parts.start
     this.monitor = new EpochMonitor(parts.start.sums)
     this.group = new StepGroup()
+    this.warnings = parts.history.flatMap((entry) => (entry.kind === "warning" ? [entry.text] : []))
+    this.valid = parts.history.findLast((entry) => entry.kind === "evaluation") ?? null
     this.schedule = scheduleOf(description.training)
     this.tracking = trackingOf(description.training, parts.plan.scored !== undefined)
     this.losses = description.losses
     if (parts.start.step > 0) this.lastGood = { step: parts.start.step, epoch: parts.start.position.epoch }
+  }
+
+  /** Whether there is anything to keep. */
+  get hasStepped(): boolean {
+    return this.state.step > 0
   }
 
   /** Trains until a limit, early stop or interruption. @throws TrainingDiverged, DataError, UserError */
@@ -102,6 +122,7 @@ export class TrainingLoop {
     })
     await this.warnAboutNotes()
     const ended = await this.epochs()
+    await this.warnAboutStillLosses()
     await this.parts.folder.writeScores({
       format: 1,
       ended,
@@ -129,16 +150,9 @@ export class TrainingLoop {
   }
 
   private async epochs(): Promise<Ending> {
-    const limit = this.limits()
     // A run that stopped between the last step of an epoch and its end does the end now.
     const early = await this.afterStep()
     if (early) return early
-    if (this.state.position.epoch >= limit.epochs || this.state.step >= limit.steps) {
-      const reached = this.state.step >= limit.steps ? `${limit.steps} steps` : `${limit.epochs} epochs`
-      throw new UserError(
-        `the run in ${this.parts.folder.path} has done its ${reached}: give --epochs or --steps beyond that to go on`,
-      )
-    }
     for (;;) {
       const ended = await this.epoch()
       if (ended) return ended
@@ -214,7 +228,6 @@ export class TrainingLoop {
     const epochEnded = position.batch === 0 && sums.steps > 0
     const epoch = epochEnded ? position.epoch - 1 : position.epoch
     if (signal?.aborted && step > 0) {
-      await this.flushGroup(epoch)
       await this.save(["last"])
       return "interrupted"
     }
@@ -277,6 +290,9 @@ export class TrainingLoop {
     await folder.log(entry)
     observer.epoch?.(entry)
     for (const { loss, value } of this.monitor.standingStill()) {
+      const before = this.still.get(loss) ?? 0
+      this.still.set(loss, before + 1)
+      if (before > 0) continue
       await this.warn(
         value === 0
           ? `the loss ${loss} was exactly 0 in all ${entry.steps} steps of epoch ${epoch + 1}: it teaches nothing`
@@ -308,9 +324,11 @@ export class TrainingLoop {
   private async save(names: readonly ("best" | "last")[]): Promise<void> {
     const { session, folder, files } = this.parts
     const { step, position } = this.state
+    // The epoch of the step that was done last.
+    const epoch = position.batch === 0 && position.epoch > 0 ? position.epoch - 1 : position.epoch
+    await this.flushGroup(epoch)
     const variables = session.read()
     const wrong = notFiniteVariables(variables)
-    const epoch = position.batch === 0 && position.epoch > 0 ? position.epoch - 1 : position.epoch
     if (wrong.length > 0) {
       throw new TrainingDiverged(folder.path, step, epoch, wrong, this.lastGood, this.schedule(epoch))
     }
@@ -323,12 +341,23 @@ export class TrainingLoop {
     const { trainLoader, validLoader, trainCases, validCases, plan } = this.parts
     const cut = trainLoader.truncatedNotes + validLoader.truncatedNotes
     if (cut === 0) return
-    await this.warn(`${cut} of ${trainCases + validCases} notes are longer than ${plan.tokenLength} tokens and were cut`)
+    await this.warn(
+      `${cut} of ${trainCases + validCases} notes are longer than ${plan.tokenLength} tokens and were cut`,
+    )
+  }
+
+  /** Losses that stood still in more epochs than the one that was told. */
+  private async warnAboutStillLosses(): Promise<void> {
+    for (const [loss, epochs] of this.still) {
+      if (epochs > 1) await this.warn(`the loss ${loss} did not change within an epoch, in ${epochs} epochs`)
+    }
   }
 
   private async warn(text: string): Promise<void> {
-    this.warnings.push(text)
     this.parts.observer.warning?.(text)
+    // A resumed run is told again, but its log holds each warning once.
+    if (this.warnings.includes(text)) return
+    this.warnings.push(text)
     await this.parts.folder.log({ kind: "warning", step: this.state.step, text })
   }
 

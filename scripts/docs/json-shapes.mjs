@@ -1,0 +1,58 @@
+/**
+ * What the commands print with --json, as the TypeScript declarations that the program itself has.
+ *
+ * Takes a function that reads sources; gives a Markdown part for each command (`json-eval`). The text of the declarations
+ * is taken as it is, without `readonly` and `export`, so the page cannot describe a field that is not there.
+ */
+
+const DATA = "src/runtime/data"
+
+/** By command: files, and the declarations in them that the output is made of; the first is the whole. */
+const SHAPES = {
+  check: [["src/compiler/diagnostics/render.ts", ["JsonDiagnostic", "JsonLabel", "JsonRange"]]],
+  summary: [["src/compiler/summary.ts", ["ModelSummary", "SectionSummary", "ParameterCount"]]],
+  diff: [["src/compiler/diff/diff.ts", ["ModelDiff", "SectionChange", "ParameterChange", "OperationChange", "ValueChange"]]],
+  compile: [["src/cli/compile.ts", ["CompileReport"]]],
+  train: [
+    ["src/runtime/training/observer.ts", ["TrainResult"]],
+    ["src/runtime/runs/run-log.ts", ["Ending", "EvaluationEntry"]],
+    ["src/runtime/runs/checkpoint.ts", ["BestScore"]],
+    ["src/runtime/metrics/segmentation.ts", ["Summary", "Spread"]],
+  ],
+  eval: [
+    ["src/runtime/training/evaluate.ts", ["Evaluation"]],
+    ["src/runtime/training/scoring.ts", ["ScoredCase"]],
+    ["src/runtime/metrics/segmentation.ts", ["CaseScores", "Summary", "Spread"]],
+  ],
+  predict: [["src/runtime/prediction/write-prediction.ts", ["WrittenPrediction"]]],
+  export: [
+    ["src/runtime/deployment/export-model.ts", ["ExportResult"]],
+    ["src/compiler/targets/onnx/export.ts", ["ExportedTensor"]],
+    ["src/runtime/onnx/parity.ts", ["ParityReport", "ParityCase", "OutputDifference"]],
+  ],
+  "data-inspect": [
+    [`${DATA}/inspect.ts`, ["DatasetReport", "SplitReport", "Duplicate"]],
+    [`${DATA}/sample.ts`, ["DataProblem"]],
+  ],
+  "data-synth": [[`${DATA}/phantom.ts`, ["PhantomReport"]]],
+  demo: [["src/cli/demo.ts", ["DemoSummary"]]],
+  doctor: [["src/runtime/native/doctor.ts", ["DoctorReport", "DoctorItem"]]],
+}
+
+/** The parts by name. Throws for a declaration that is not where it was. */
+export function jsonParts(readText) {
+  return Object.fromEntries(
+    Object.entries(SHAPES).map(([command, files]) => {
+      const declarations = files.flatMap(([path, names]) => names.map((name) => declaration(readText(path), name, path)))
+      return [`json-${command}`, "```ts\n" + declarations.join("\n\n") + "\n```"]
+    }),
+  )
+}
+
+function declaration(source, name, path) {
+  const block = new RegExp(`^(?:export )?interface ${name}\\b[^\\n]*\\{\\n[\\s\\S]*?^\\}$`, "m").exec(source)
+  const line = new RegExp(`^(?:export )?type ${name} = [^\\n]*$`, "m").exec(source)
+  const found = block?.[0] ?? line?.[0]
+  if (found === undefined) throw new Error(`${path} no longer declares ${name}`)
+  return found.replaceAll(/^export /gm, "").replaceAll("readonly ", "")
+}

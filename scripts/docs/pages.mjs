@@ -1,0 +1,101 @@
+/**
+ * The documentation that is made from the program: which pages there are and what each is made of.
+ *
+ * Takes a function that imports a module of the program by its path below the root (`src/compiler/compile.js`), and one
+ * that reads files; gives the text of every page. The generator passes the compiled modules, the test the sources, so
+ * both look at the same program.
+ */
+
+import { errorsPage } from "./errors.mjs"
+import { jsonParts } from "./json-shapes.mjs"
+import { builtinParts, fillParts, helpParts, libraryPart } from "./language-parts.mjs"
+import { operatorsPage } from "./operators.mjs"
+import { readmeParts } from "./readme-parts.mjs"
+
+/** What each setting of `train` means; defaults are the runtime's. */
+const SETTING_DOCS = {
+  optimizer: "`adam(...)` or `sgd(...)`; without it Adam at 1e-3.",
+  schedule: "How the learning rate changes from epoch to epoch; without it, it stays.",
+  batch: "Cases in one step; 8 without it.",
+  epochs: "The most passes over the training split; 100 without it.",
+  stop: "`patience(metric, epochs)`: when to stop early. Its metric also says which checkpoint is the best.",
+  augment: "A list of changes made to training images.",
+  seed: "Seed of first values, masks, dropout and data order; 1 without it.",
+  channels: '`"rgb"` or `"bgr"`: the order of an image\'s planes; RGB without it.',
+}
+
+/** Reads everything the pages are made of. */
+export async function collect(load, { readText, list }) {
+  const [facts, compile, render, names, registry, builder, dims, sized, builtins, model, types, values, ast, parse, summary, summaryCommand, diff, diffCommand] =
+    await Promise.all(
+      [
+        "src/compiler/diagnostics/facts.js",
+        "src/compiler/compile.js",
+        "src/compiler/diagnostics/render.js",
+        "src/compiler/ops/names.js",
+        "src/compiler/ops/registry.js",
+        "src/compiler/ir/builder.js",
+        "src/compiler/ir/dims.js",
+        "src/compiler/ops/sized-attributes.js",
+        "src/compiler/elaborate/builtins.js",
+        "src/compiler/elaborate/model.js",
+        "src/compiler/elaborate/tensor-types.js",
+        "src/compiler/elaborate/values.js",
+        "grammar/ast.js",
+        "grammar/parse.js",
+        "src/compiler/summary.js",
+        "src/cli/summary.js",
+        "src/compiler/diff/diff.js",
+        "src/cli/diff.js",
+      ].map(load),
+    )
+  const library = list("std").map((file) => [`std/${file.replace(/\.mdl$/, "")}`, readText(`std/${file}`)])
+  const main = readText("src/cli/main.ts")
+  const commands = []
+  for (const [, file, factory] of main.matchAll(/import\("\.\/([\w-]+)\.js"\)\)\.(\w+)\(\)/g)) {
+    commands.push((await load(`src/cli/${file}.js`))[factory]())
+  }
+  return {
+    ...facts,
+    ...compile,
+    ...render,
+    ...names,
+    ...registry,
+    ...builder,
+    ...sized,
+    ...builtins,
+    ...model,
+    ...types,
+    ...values,
+    ...ast,
+    ...parse,
+    ...summary,
+    ...summaryCommand,
+    ...diff,
+    ...diffCommand,
+    dims,
+    SETTING_DOCS,
+    library,
+    commands,
+    readStandard: (path) => new Map(library).get(path),
+    readZoo: (file) => readText(`models/${file}`),
+  }
+}
+
+/** Texts by path. `readText` gives the pages that are written by hand around generated parts. */
+export function pages(modules, { readText }) {
+  const parts = {
+    ...builtinParts(modules),
+    library: libraryPart(modules.library, modules.parse),
+    ...helpParts(modules.commands),
+    ...jsonParts(readText),
+    ...readmeParts(modules, readText("README.md")),
+  }
+  return {
+    "docs/operators.md": operatorsPage(modules),
+    "docs/errors.md": errorsPage(modules),
+    "docs/language.md": fillParts(readText("docs/language.md"), parts),
+    "README.md": fillParts(readText("README.md"), parts),
+    "docs/commands.md": fillParts(readText("docs/commands.md"), parts),
+  }
+}

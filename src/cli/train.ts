@@ -1,0 +1,159 @@
+/**
+ * `mdl train`: train a model on a data set, or go on with a run.
+ *
+ * Takes the command line. Gives: progress, a run folder, and a summary on stdout (with --json nothing but the JSON there).
+ * Thin: the work is in runtime/training/. Ctrl-C lets the step finish and writes a checkpoint; a second one ends at once.
+ */
+import { Command, InvalidArgumentError, Option } from "commander"
+import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
+import type { TrainResult } from "../runtime/training/observer.js"
+import { durationText, progressFor, scoreText } from "../runtime/training/progress.js"
+import { resumeTraining, train } from "../runtime/training/trainer.js"
+import { UserError } from "../runtime/user-error.js"
+import { print, printJson } from "./output.js"
+
+interface TrainFlags {
+  readonly data?: string
+  readonly run?: string
+  readonly resume?: string
+  readonly checkpoint?: CheckpointName
+  readonly steps?: number
+  readonly epochs?: number
+  readonly batch?: number
+  readonly size?: number
+  readonly seed?: number
+  readonly evalEvery?: number
+  readonly workers?: number
+  readonly precision: "f32" | "bf16"
+  readonly json?: boolean
+}
+
+/** Ctrl-C: training stopped where it was and can go on. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted"
+  /** 128 + SIGINT, as shells have it */
+  readonly exitCode = 130
+}
+
+/** Options that make a run what it is; they cannot change when it goes on. */
+const FIXED = ["run", "batch", "size", "seed", "evalEvery"] as const
+
+/** The `train` command. */
+export function trainCommand(): Command {
+  return new Command("train")
+    .description("train a model, with checkpoints, scores and a log in a run folder; or go on with a run")
+    .argument("[model]", "file.mdl, file.mdl#Model or file.mdl#ablation")
+    .option("--data <dir>", "folder of the data set")
+    .option("--run <dir>", "folder to make for the run")
+    .option("--resume <dir>", "go on with the run in this folder, exactly where it was")
+    .addOption(new Option("--checkpoint <name>", "with --resume: where to go on from").choices(CHECKPOINT_NAMES))
+    .option("--steps <n>", "stop after so many steps (counted from the run's first)", positive)
+    .option("--epochs <n>", "stop after so many epochs; replaces the model's own", positive)
+    .option("--batch <n>", "cases in a step; replaces the model's own", positive)
+    .option("--size <pixels>", "height and width of the images: sets H and W", positive)
+    .option("--seed <n>", "of first values, order, dropout and masks", seedNumber)
+    .option("--eval-every <steps>", "score the validation split so often, instead of after every epoch", positive)
+    .option("--workers <n>", "threads that read images ahead", wholeNumber)
+    .addOption(new Option("--precision <type>", "of the computation").choices(["f32", "bf16"]).default("f32"))
+    .option("--json", "print the result as JSON and nothing else on stdout")
+    .action(async (model: string | undefined, flags: TrainFlags) => {
+      if (flags.precision === "bf16")
+        throw new UserError("--precision bf16 is not available yet: leave it out, or give f32")
+      const interruption = listenForInterruption()
+      try {
+        const running = { workers: flags.workers, observer: progressFor(process.stderr), signal: interruption.signal }
+        const { steps, epochs } = flags
+        const result =
+          flags.resume === undefined
+            ? await train({ ...newRun(model, flags), ...running })
+            : await resumeTraining({
+                run: resumedRun(model, flags, flags.resume),
+                data: flags.data,
+                checkpoint: flags.checkpoint,
+                steps,
+                epochs,
+                ...running,
+              })
+        if (flags.json) printJson(result)
+        else if (result.ended !== "interrupted") print(resultText(result))
+        if (result.ended === "interrupted") {
+          throw new Interrupted(`stopped at step ${result.step}; go on with: mdl train --resume ${result.run}`)
+        }
+      } finally {
+        interruption.stop()
+      }
+    })
+}
+
+/** What a new run needs. @throws UserError that names what is missing */
+function newRun(model: string | undefined, flags: TrainFlags) {
+  const usage = "usage: mdl train MODEL --data DIR --run DIR, or mdl train --resume DIR"
+  if (model === undefined) throw new UserError(`name a model to train, or a run to go on with\n  ${usage}`)
+  if (flags.data === undefined) throw new UserError(`--data is missing: the folder of a data set\n  ${usage}`)
+  if (flags.run === undefined) throw new UserError(`--run is missing: the folder to make for the run\n  ${usage}`)
+  if (flags.checkpoint !== undefined) throw new UserError("--checkpoint goes with --resume: a new run has none yet")
+  const { data, run, steps, epochs, batch, size, seed, evalEvery } = flags
+  return { model, data, run, steps, epochs, batch, size, seed, evalEvery }
+}
+
+/** The folder to resume. @throws UserError for what cannot change in a run */
+function resumedRun(model: string | undefined, flags: TrainFlags, folder: string): string {
+  if (model !== undefined)
+    throw new UserError(`--resume goes on with the model of the run, so ${model} is not to be named`)
+  const fixed = FIXED.find((name) => flags[name] !== undefined)
+  if (fixed === undefined) return folder
+  const flag = fixed.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  throw new UserError(
+    `--${flag} cannot change when a run goes on: leave it out, or start a new run\n` +
+      "  with --resume there are --steps, --epochs, --data, --checkpoint and --workers",
+  )
+}
+
+const ENDED: Readonly<Record<TrainResult["ended"], string>> = {
+  epochs: "all epochs done",
+  steps: "all steps done",
+  "early-stop": "no better score for as long as the model waits",
+  interrupted: "interrupted",
+}
+
+function resultText({ run, ended, step, epochs, best, valid, warnings, seconds }: TrainResult): string {
+  const time = `${durationText(seconds.total)} (steps ${durationText(seconds.steps)}, waiting for data ${durationText(seconds.data)}, scoring ${durationText(seconds.evaluation)})`
+  return [
+    `${ended === "early-stop" ? "stopped early" : "finished"}: ${ENDED[ended]}; ${step} steps, ${epochs} epochs, ${time}`,
+    ...(valid
+      ? [`validation: ${scoreText(valid)}${valid.scores ? ` (convention "${valid.scores.convention}")` : ""}`]
+      : []),
+    ...(best ? [`best: ${best.metric} ${best.score.toFixed(4)} at step ${best.step}, epoch ${best.epoch + 1}`] : []),
+    ...warnings.map((text) => `warning: ${text}`),
+    `run: ${run}`,
+    `next: mdl eval ${run} --split test`,
+  ].join("\n")
+}
+
+/** Aborts on the first SIGINT; the second finds no listener and ends the process. */
+function listenForInterruption(): { readonly signal: AbortSignal; stop(): void } {
+  const controller = new AbortController()
+  const interrupt = (): void => {
+    process.stderr.write("\nfinishing the step and writing a checkpoint (Ctrl-C again ends at once)\n")
+    controller.abort()
+  }
+  process.once("SIGINT", interrupt)
+  return { signal: controller.signal, stop: () => process.removeListener("SIGINT", interrupt) }
+}
+
+function positive(text: string): number {
+  const value = wholeNumber(text)
+  if (value < 1) throw new InvalidArgumentError("give a whole number above 0.")
+  return value
+}
+
+function seedNumber(text: string): number {
+  const value = wholeNumber(text)
+  if (value >= 2 ** 31) throw new InvalidArgumentError("give a whole number below 2147483648.")
+  return value
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("give a whole number.")
+  return Number(text)
+}

@@ -1,0 +1,252 @@
+/**
+ * From a run or a model to an ONNX file that is known to compute the same.
+ *
+ * Takes: what to export and where to. Gives: the file and what was found when it was compared with the trainer. The file
+ * is written after the comparison, and only when it passed: a file under its final name is a file that was checked (or one
+ * whose caller asked for no check). What is written goes there in one piece.
+ */
+
+import { createHash } from "node:crypto"
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { existsSync, statSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join, resolve } from "node:path"
+import { predictProgram } from "../../compiler/passes/programs.js"
+import { OnnxExportError } from "../../compiler/targets/onnx/errors.js"
+import { exportOnnx, type ExportedModel, type ExportedTensor } from "../../compiler/targets/onnx/export.js"
+import { onnxText } from "../../compiler/targets/onnx/text.js"
+import { compileSavedModel } from "../../compiler/targets/tensorflow/saved-model.js"
+import { DataError } from "../data/data-error.js"
+import { BackendUnavailable } from "../native/backend.js"
+import { checkParity, formatParity, USUAL_TOLERANCE, type ParityInput, type ParityReport } from "../onnx/parity.js"
+import { OnnxRuntimeMissing } from "../onnx/run.js"
+import { writeAtomically } from "../runs/atomic-file.js"
+import type { CheckpointName } from "../runs/checkpoint.js"
+import { type HostTensor, NativeSession } from "../session.js"
+import { UserError } from "../user-error.js"
+import { openExportSource, type ExportSource, type Weights } from "./export-source.js"
+import { exportMetadata } from "./metadata.js"
+import { predictRows } from "./native-rows.js"
+import { randomInputs, realInputs } from "./parity-inputs.js"
+
+export interface ExportOptions {
+  /** `RUN`, `file.mdl` or `file.mdl#selector` */
+  readonly source: string
+  /** path of the ONNX file */
+  readonly out: string
+  readonly opset?: number | undefined
+  /** weights of a run; `best` when absent */
+  readonly checkpoint?: CheckpointName | undefined
+  /** largest difference allowed, absolute or relative to the output's largest magnitude */
+  readonly tolerance?: number | undefined
+  /** whether to compare with the trainer; true when absent */
+  readonly parity?: boolean | undefined
+  /** seed of the first values of an untrained model */
+  readonly seed?: number | undefined
+  /** whether to write the model's textual form beside the file, as `OUT.txt` */
+  readonly text?: boolean | undefined
+}
+
+export interface ExportResult {
+  /** absolute path of the ONNX file */
+  readonly file: string
+  /** absolute path of its textual form, when it was asked for */
+  readonly textFile: string | undefined
+  readonly model: string
+  readonly variant: string
+  readonly opset: number
+  readonly bytes: number
+  /** of the file, in hexadecimal */
+  readonly sha256: string
+  readonly nodes: number
+  readonly initializers: number
+  readonly inputs: readonly ExportedTensor[]
+  readonly outputs: readonly ExportedTensor[]
+  readonly weights: Weights
+  /** undefined when no comparison was asked for */
+  readonly parity: ParityReport | undefined
+  /** what the comparison did not cover, and why */
+  readonly notes: readonly string[]
+}
+
+/** The exported model does not compute what the trainer does. Nothing was written. */
+export class ParityFailed extends UserError {
+  override readonly name = "ParityFailed"
+  constructor(readonly result: ExportResult & { readonly parity: ParityReport }) {
+    super(
+      `the ONNX model differs from the trainer by more than ${result.parity.tolerance}; ${result.file} was not written\n` +
+        `${formatParity(result.parity).trimEnd()}\n` +
+        "  This is a fault of the export, not of the model; please report it. A greater --tolerance accepts the difference.",
+    )
+  }
+}
+
+/** The comparison could not be made. Nothing was written. */
+export class ParityNotChecked extends Error {
+  override readonly name = "ParityNotChecked"
+  /** The machine, not the user's input. */
+  readonly exitCode = 2
+  constructor(reason: string, cause: unknown) {
+    super(
+      `parity not checked: ${reason}; nothing was written\n` +
+        `  ${cause instanceof Error ? cause.message.replaceAll("\n", "\n  ") : String(cause)}\n` +
+        "  --no-parity writes the file without the check",
+      { cause },
+    )
+  }
+}
+
+/**
+ * Exports, compares, writes.
+ *
+ * @throws UserError, ModelError, CheckpointError for what the user can mend; ParityFailed; ParityNotChecked when the
+ *   native backend or ONNX Runtime is missing
+ */
+export async function exportModel(options: ExportOptions): Promise<ExportResult> {
+  const { tolerance = USUAL_TOLERANCE } = options
+  if (!(tolerance > 0)) throw new UserError(`a tolerance of ${tolerance} cannot be met: give a number above 0`)
+  const file = checkedTarget(options.out)
+  const source = await openExportSource(options.source, {
+    checkpoint: options.checkpoint ?? "best",
+    seed: options.seed,
+  })
+  const exported = toOnnx(source, options.opset)
+  const compared = options.parity === false ? undefined : await compare(source, exported, tolerance)
+  const result: ExportResult = {
+    file,
+    textFile: options.text ? `${file}.txt` : undefined,
+    model: source.model.name,
+    variant: source.model.variant,
+    opset: exported.opset,
+    bytes: exported.bytes.length,
+    sha256: createHash("sha256").update(exported.bytes).digest("hex"),
+    nodes: exported.nodes,
+    initializers: exported.initializers,
+    inputs: exported.inputs,
+    outputs: exported.outputs,
+    weights: source.weights,
+    parity: compared?.report,
+    notes: compared?.notes ?? ["the file was not compared with the trainer"],
+  }
+  if (compared && !compared.report.passed) throw new ParityFailed({ ...result, parity: compared.report })
+  await mkdir(dirname(file), { recursive: true })
+  await writeAtomically(file, exported.bytes)
+  if (result.textFile !== undefined) await writeAtomically(result.textFile, onnxText(exported.bytes))
+  return result
+}
+
+/** The absolute path to write to. @throws UserError for a folder or a model text */
+function checkedTarget(out: string): string {
+  const file = resolve(out)
+  if (out.endsWith(".mdl")) throw new UserError(`${out} is a model text; name the ONNX file, such as model.onnx`)
+  if (out === "" || out.endsWith("/") || (existsSync(file) && statSync(file).isDirectory())) {
+    throw new UserError(`${out || '""'} is a folder; name the ONNX file in it, such as ${join(out, "model.onnx")}`)
+  }
+  return file
+}
+
+function toOnnx(source: ExportSource, opset: number | undefined): ExportedModel {
+  const { model, parameters } = source
+  try {
+    return exportOnnx({
+      name: model.variant.replace(/[^A-Za-z0-9_]+/g, "_"),
+      graph: predictProgram(model).graph,
+      parameters,
+      symbols: ["N"],
+      metadata: exportMetadata(source),
+      ...(opset === undefined ? {} : { opset }),
+      ...(model.doc === undefined ? {} : { doc: model.doc }),
+    })
+  } catch (error) {
+    if (error instanceof OnnxExportError) throw new UserError(error.message, { cause: error })
+    throw error
+  }
+}
+
+async function compare(
+  source: ExportSource,
+  exported: ExportedModel,
+  tolerance: number,
+): Promise<{ readonly report: ParityReport; readonly notes: readonly string[] }> {
+  const { inputs: real, notes } = await realCases(source, exported)
+  try {
+    return await withSession(source, async (session) => {
+      const report = await checkParity({
+        onnx: exported.bytes,
+        predict: (feeds) => Promise.resolve(predictRows(session, feeds, exported.outputs)),
+        inputs: [...randomInputs(source.model, exported.inputs), ...real],
+        tolerance,
+      })
+      return { report, notes }
+    })
+  } catch (error) {
+    if (error instanceof BackendUnavailable) throw new ParityNotChecked("native backend missing", error)
+    if (error instanceof OnnxRuntimeMissing) throw new ParityNotChecked("ONNX Runtime missing", error)
+    throw error
+  }
+}
+
+/** Cases of the run's data set; when there are none to be had, a note says why. */
+async function realCases(
+  source: ExportSource,
+  exported: ExportedModel,
+): Promise<{ readonly inputs: readonly ParityInput[]; readonly notes: readonly string[] }> {
+  const { run } = source
+  if (!run) return { inputs: [], notes: ["compared on random inputs only: an untrained model has no data set"] }
+  const { record } = run.folder
+  try {
+    const inputs = await realInputs({
+      description: record.description,
+      tokenizers: record.tokenizers,
+      dataRoot: record.data.root,
+      wanted: new Set(exported.inputs.map(({ name }) => name)),
+    })
+    return { inputs, notes: [] }
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error
+    return { inputs: [], notes: [`compared on random inputs only: the run's data cannot be read: ${error.what}`] }
+  }
+}
+
+/** Runs `work` with a session that holds exactly the weights that were exported. */
+async function withSession<T>(source: ExportSource, work: (session: NativeSession) => Promise<T>): Promise<T> {
+  const { run } = source
+  if (run) return withOpened(run.folder.modelPath, run.variables, work)
+  const folder = await mkdtemp(join(tmpdir(), "mdl-export-"))
+  try {
+    const { graph } = source.model
+    const { bytes } = compileSavedModel({
+      parameters: graph.parameters,
+      predict: { ...predictProgram(source.model), batch: 1 },
+      // Without a training program there is nothing to optimise, and so no state of an optimiser.
+      optimizer: { kind: "sgd", momentum: 0 },
+    })
+    await writeFile(join(folder, "saved_model.pb"), bytes)
+    const zero: HostTensor = { dtype: "i32", shape: [], data: Int32Array.of(0) }
+    const variables = new Map<string, HostTensor>([
+      ...graph.parameters.map(({ name, dtype, shape }): [string, HostTensor] => [
+        name,
+        { dtype, shape, data: source.parameters.get(name)! },
+      ]),
+      ["step", zero],
+      ["seed", zero],
+    ])
+    return await withOpened(folder, variables, work)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function withOpened<T>(
+  folder: string,
+  variables: ReadonlyMap<string, HostTensor>,
+  work: (session: NativeSession) => Promise<T>,
+): Promise<T> {
+  const session = await NativeSession.open(folder)
+  try {
+    session.write(variables)
+    return await work(session)
+  } finally {
+    session.close()
+  }
+}

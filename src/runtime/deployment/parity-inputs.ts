@@ -1,0 +1,125 @@
+/**
+ * Inputs that an exported model and its trainer are compared on.
+ *
+ * Takes: the inputs of the ONNX model and of the language's model, or cases of a data set. Gives: feeds at a batch size.
+ *
+ * Why so: random inputs reach where data does not (every token id, notes of every length), real ones are what the model
+ * is for. They are seeded by the input's name, so the same export is compared on the same numbers. Notes are a run of
+ * tokens followed by padding, as tokenizers give them: a note without a token is none that can occur.
+ */
+
+import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
+import type { ExportedTensor } from "../../compiler/targets/onnx/export.js"
+import type { TrainerDescription } from "../../compiler/trainer.js"
+import { readImage } from "../data/images.js"
+import { openDataset, samplesOf } from "../data/dataset.js"
+import { RandomStream } from "../data/random.js"
+import type { Sample, Split } from "../data/sample.js"
+import type { ParityInput } from "../onnx/parity.js"
+import type { Feeds, RuntimeTensor } from "../onnx/run.js"
+import { createTokenizer, type TokenizerDescription } from "../tokenizers/tokenizer.js"
+import { planInputs } from "../training/feeds.js"
+import { channelsOf } from "../training/split-loader.js"
+
+/** Batch sizes: a constant batch hidden in a model shows only at a second one. */
+export const PARITY_BATCHES = [1, 3] as const
+
+/** Seeded random feeds for every input of the exported model. */
+export function randomInputs(model: Pick<ElaboratedModel, "inputs">, wanted: readonly ExportedTensor[]): ParityInput[] {
+  return PARITY_BATCHES.map((batch) => {
+    const feeds: Record<string, RuntimeTensor> = {}
+    const stream = (name: string): RandomStream => new RandomStream(`parity/${batch}/${name}`)
+    for (const { name, dtype, shape } of wanted) {
+      const sizes = shape.map((size) => (typeof size === "number" ? size : batch))
+      const tokens = model.inputs.find((input) => input.kind === "tokens" && name.startsWith(`${input.name}_`))
+      const random = stream(name)
+      const count = sizes.reduce((product, size) => product * size, 1)
+      const vocabulary = tokens?.tokenizer?.arguments["vocabulary"]
+      let draw: (index: number) => number
+      if (tokens && name === `${tokens.name}_valid`) {
+        const length = sizes[1] ?? 1
+        const lengths = Array.from({ length: batch }, () => 1 + random.integer(length))
+        draw = (index) => (index % length < lengths[Math.floor(index / length)]! ? 1 : 0)
+      } else if (tokens && typeof vocabulary === "number") draw = () => random.integer(vocabulary)
+      else if (dtype === "f32") draw = () => random.uniform()
+      else draw = () => random.integer(2)
+      feeds[name] = tensorOf(
+        dtype,
+        sizes,
+        Array.from({ length: count }, (_, index) => draw(index)),
+      )
+    }
+    return { kind: "random", batch, feeds }
+  })
+}
+
+function tensorOf(dtype: RuntimeTensor["dtype"], shape: readonly number[], values: readonly number[]): RuntimeTensor {
+  switch (dtype) {
+    case "f32":
+      return { dtype, shape, data: Float32Array.from(values) }
+    case "i32":
+      return { dtype, shape, data: Int32Array.from(values) }
+    case "i64":
+      return { dtype, shape, data: BigInt64Array.from(values, BigInt) }
+    case "bool":
+      return { dtype, shape, data: Uint8Array.from(values) }
+  }
+}
+
+/** Cases to compare on, from the first of these splits that has some. */
+const SPLITS_BY_PREFERENCE: readonly Split[] = ["test", "valid", "train"]
+
+/** Feeds made of the first cases of a run's data set. @throws DataError when the data cannot be read */
+export async function realInputs(request: {
+  readonly description: TrainerDescription
+  readonly tokenizers: Readonly<Record<string, TokenizerDescription>>
+  readonly dataRoot: string
+  /** the inputs of the exported model, by name */
+  readonly wanted: ReadonlySet<string>
+}): Promise<ParityInput[]> {
+  const { description, tokenizers, dataRoot, wanted } = request
+  const dataset = await openDataset(dataRoot)
+  const split = SPLITS_BY_PREFERENCE.find((name) => dataset.samples.some((sample) => sample.split === name))
+  const samples = samplesOf(dataset, split ?? "test")
+  let next = 0
+  const inputs: ParityInput[] = []
+  for (const batch of PARITY_BATCHES) {
+    const chosen = Array.from({ length: batch }, () => samples[next++ % samples.length]!)
+    const all = await caseBatch(description, tokenizers, chosen)
+    const feeds = Object.fromEntries(Object.entries(all).filter(([name]) => wanted.has(name)))
+    inputs.push({ kind: "real", batch, feeds })
+  }
+  return inputs
+}
+
+/** The feeds of some cases, one row each: image and note as the training program gets them. */
+async function caseBatch(
+  description: TrainerDescription,
+  tokenizers: Readonly<Record<string, TokenizerDescription>>,
+  samples: readonly Sample[],
+): Promise<Feeds> {
+  const plan = planInputs(description)
+  const { height, width } = plan.size
+  const count = samples.length
+  const image = new Float32Array(count * 3 * height * width)
+  const ids = new Int32Array(count * plan.tokenLength)
+  const valid = new Float32Array(count * plan.tokenLength)
+  const described = plan.note && tokenizers[plan.note.name]
+  const tokenizer = described && (await createTokenizer(described))
+  for (const [row, sample] of samples.entries()) {
+    image.set(await readImage(sample.imagePath, plan.size, channelsOf(description)), row * 3 * height * width)
+    const encoded = tokenizer?.encode(sample.note, plan.tokenLength)
+    if (!encoded) continue
+    ids.set(encoded.ids, row * plan.tokenLength)
+    valid.fill(1, row * plan.tokenLength, row * plan.tokenLength + encoded.valid)
+  }
+  const feeds: Record<string, RuntimeTensor> = {
+    [plan.image.name]: { dtype: "f32", shape: [count, 3, height, width], data: image },
+  }
+  if (plan.note) {
+    const shape = [count, plan.tokenLength]
+    feeds[`${plan.note.name}_ids`] = { dtype: "i32", shape, data: ids }
+    feeds[`${plan.note.name}_valid`] = { dtype: "f32", shape, data: valid }
+  }
+  return feeds
+}

@@ -1,0 +1,115 @@
+/**
+ * The cases that a report shows, with their pictures.
+ *
+ * Takes: an open run and the scores of a split. Gives: the best, the median and the worst cases by Dice, each run through
+ * the model once more, with image, maps and what the model looked at.
+ *
+ * Why so: the best cases alone advertise and the worst alone mislead; the median says what to expect. Cases are chosen by
+ * rank and then by name, so the same scores show the same cases. Pictures are at most 320 pixels: a report is one file.
+ */
+
+import { type Pixels, heatmapPng, pngOf, readMask, readPixels, writePlanes } from "../data/images.js"
+import type { Sample } from "../data/sample.js"
+import { fitted, predictCase } from "../prediction/predict-case.js"
+import type { OpenRun } from "../runs/open-run.js"
+import type { Evaluation } from "../training/evaluate.js"
+import { percent } from "./gallery.js"
+import type { Gallery, GalleryCase } from "./report-data.js"
+
+const MOST_PICTURE = 320
+
+/**
+ * Draws the gallery of an evaluation.
+ *
+ * @param samples those of the evaluated split
+ * @param each how many best, median and worst cases to show, when there are enough
+ * @throws DataError for a file that cannot be read any more
+ */
+export async function galleryOf(
+  run: OpenRun,
+  evaluation: Pick<Evaluation, "split" | "cases" | "threshold">,
+  samples: readonly Sample[],
+  each: number,
+): Promise<Gallery> {
+  const byId = new Map(samples.map((sample) => [sample.id, sample]))
+  const cases: GalleryCase[] = []
+  for (const { rank, scored } of chooseCases(evaluation.cases, each)) {
+    const sample = byId.get(scored.id)
+    if (!sample) throw new Error(`the evaluation has a case ${scored.id} that the split has not`)
+    cases.push(await drawCase(run, sample, { rank, scored, threshold: evaluation.threshold }))
+  }
+  return { split: evaluation.split, cases }
+}
+
+type Scored = Evaluation["cases"][number]
+
+/** The best, median and worst cases; none twice, so few cases give fewer. */
+export function chooseCases(
+  cases: readonly Scored[],
+  each: number,
+): { readonly rank: "best" | "median" | "worst"; readonly scored: Scored }[] {
+  const sorted = [...cases].sort((a, b) => b.dice - a.dice || (a.id < b.id ? -1 : 1))
+  const count = Math.min(each, Math.max(1, Math.floor(sorted.length / 3)))
+  const middle = Math.floor((sorted.length - count) / 2)
+  const taken = new Set<Scored>()
+  return (
+    [
+      ["best", sorted.slice(0, count)],
+      ["worst", sorted.slice(-count)],
+      ["median", sorted.slice(middle, middle + count)],
+    ] as const
+  )
+    .flatMap(([rank, chosen]) =>
+      chosen.flatMap((scored) => {
+        if (taken.has(scored)) return []
+        taken.add(scored)
+        return [{ rank, scored }]
+      }),
+    )
+    .sort((a, b) => sorted.indexOf(a.scored) - sorted.indexOf(b.scored))
+}
+
+async function drawCase(
+  run: OpenRun,
+  sample: Sample,
+  { rank, scored, threshold }: { readonly rank: string; readonly scored: Scored; readonly threshold: number },
+): Promise<GalleryCase> {
+  const { note } = scored
+  const prediction = await predictCase(run, sample.imagePath, note)
+  const { size, probability, interests, words, tokens } = prediction
+  if (sample.maskPath === undefined) throw new Error(`the scored case ${sample.id} has no mask`)
+  const truth = await readMask(sample.maskPath, size)
+  const picture = await displayed(sample.imagePath)
+  const shown = { height: picture.height, width: picture.width }
+  const planes = new Float32Array(3 * shown.height * shown.width)
+  writePlanes(picture, "rgb", planes, 0)
+  const heatmaps: GalleryCase["heatmaps"][number][] = []
+  for (const interest of interests) {
+    if (interest.kind !== "patches") continue
+    const { name, grid, values } = interest
+    const png = await heatmapPng({ values, grid, over: planes, size: shown, channels: "rgb" })
+    heatmaps.push({
+      name,
+      caption: `${grid.height}x${grid.width} patches, ${percent(Math.min(...values))} to ${percent(Math.max(...values))}`,
+      png,
+    })
+  }
+  return {
+    rank,
+    id: sample.id,
+    note,
+    noteTruncated: tokens !== undefined && tokens.total > tokens.used,
+    dice: scored.dice,
+    iou: scored.iou,
+    image: { png: await pngOf(picture), size: shown },
+    maps: { size, truth, probability, threshold },
+    heatmaps,
+    attention: words,
+  }
+}
+
+async function displayed(path: string): Promise<Pixels> {
+  const own = await readPixels(path)
+  const size = fitted(own, MOST_PICTURE)
+  return size.height === own.height && size.width === own.width ? own : readPixels(path, size)
+}
