@@ -45,7 +45,7 @@ export class Beginnings {
       case "train":
         return isName(type) && isEqual(this.type(index + 1))
       case "ablation":
-        return CHANGE_WORDS.has(type) && isName(this.type(index + 1)) && couldBegin
+        return couldBegin && this.beginsChange(index)
       case "model":
         if (MEMBER_WORDS.has(type) && this.fresh(index)) return true
         return this.beginsStatement(index) || this.beginsMember(index)
@@ -56,6 +56,9 @@ export class Beginnings {
 
   /** A word at the beginning of a text line, after something a statement may end with. */
   private fresh(index: number): boolean {
+    const before = this.type(index - 1)
+    // After a contextual keyword the word may well be the name that it takes.
+    if (isName(before) && before !== t.Identifier) return false
     return this.firstOnLine(index) && this.endsValue(index - 1)
   }
 
@@ -69,6 +72,15 @@ export class Beginnings {
     }
     if (type === t.Output || type === t.Loss) return isName(next) && isEqual(after)
     return (type === t.Param || type === t.State) && isName(next) && after === t.Colon
+  }
+
+  private beginsChange(index: number): boolean {
+    const type = this.type(index)
+    if (type === undefined || !CHANGE_WORDS.has(type) || !isName(this.type(index + 1))) return false
+    if (type !== t.Set && type !== t.Vary) return true
+    let end = index + 2
+    while (this.type(end) === t.Dot) end += 2
+    return type === t.Set ? isEqual(this.type(end)) : this.type(end) === t.In
   }
 
   /** An input, a target, `train` or a section: what a model holds and no body does. */

@@ -34,7 +34,16 @@ export function errorExample(kind, { FACTS, describe, compile, renderTerminal, r
   if (!example) throw new Error(`scripts/docs/error-examples.mjs has no example for ${kind}`)
   if (example.fact) {
     const diagnostic = describe(example.fact)
-    return { kind, code, severity, example, title: diagnostic.title, codes: [code], said: diagnostic.labels[0]?.text, message: undefined }
+    return {
+      kind,
+      code,
+      severity,
+      example,
+      title: diagnostic.title,
+      codes: [code],
+      said: diagnostic.labels[0]?.text,
+      message: undefined,
+    }
   }
   const texts = { "model.mdl": example.text, ...example.files }
   const host = { read: (path) => texts[path] ?? (path.startsWith("std/") ? readStandard(path) : undefined) }

@@ -11,7 +11,9 @@ const DATA = "src/runtime/data"
 const SHAPES = {
   check: [["src/compiler/diagnostics/render.ts", ["JsonDiagnostic", "JsonLabel", "JsonRange"]]],
   summary: [["src/compiler/summary.ts", ["ModelSummary", "SectionSummary", "ParameterCount"]]],
-  diff: [["src/compiler/diff/diff.ts", ["ModelDiff", "SectionChange", "ParameterChange", "OperationChange", "ValueChange"]]],
+  diff: [
+    ["src/compiler/diff/diff.ts", ["ModelDiff", "SectionChange", "ParameterChange", "OperationChange", "ValueChange"]],
+  ],
   compile: [["src/cli/compile.ts", ["CompileReport"]]],
   train: [
     ["src/runtime/training/observer.ts", ["TrainResult"]],
@@ -43,7 +45,9 @@ const SHAPES = {
 export function jsonParts(readText) {
   return Object.fromEntries(
     Object.entries(SHAPES).map(([command, files]) => {
-      const declarations = files.flatMap(([path, names]) => names.map((name) => declaration(readText(path), name, path)))
+      const declarations = files.flatMap(([path, names]) =>
+        names.map((name) => declaration(readText(path), name, path)),
+      )
       return [`json-${command}`, "```ts\n" + declarations.join("\n\n") + "\n```"]
     }),
   )

@@ -7,12 +7,16 @@
 
 /** Replaces every generated part of `page`. Throws for a part that is not known or not closed. */
 export function fillParts(page, parts) {
-  return page.replaceAll(/<!-- generated:([\w-]+) -->\n([\s\S]*?)<!-- (end|generated):([\w-]+) -->/g, (_, name, _old, word, end) => {
-    if (word !== "end" || end !== name) throw new Error(`the generated part ${name} is not closed by <!-- end:${name} -->`)
-    const text = parts[name]
-    if (text === undefined) throw new Error(`there is no generated part ${name}`)
-    return `<!-- generated:${name} -->\n\n${text.trim()}\n\n<!-- end:${name} -->`
-  })
+  return page.replaceAll(
+    /<!-- generated:([\w-]+) -->\n([\s\S]*?)<!-- (end|generated):([\w-]+) -->/g,
+    (_, name, _old, word, end) => {
+      if (word !== "end" || end !== name)
+        throw new Error(`the generated part ${name} is not closed by <!-- end:${name} -->`)
+      const text = parts[name]
+      if (text === undefined) throw new Error(`there is no generated part ${name}`)
+      return `<!-- generated:${name} -->\n\n${text.trim()}\n\n<!-- end:${name} -->`
+    },
+  )
 }
 
 /** Names of the generated parts that `page` has a place for. */
@@ -21,7 +25,15 @@ export function partNames(page) {
 }
 
 /** Tables of the functions and names that exist when compiling. */
-export function builtinParts({ BUILTIN_NAMES, TRAINING_NAMES, TRAINING_SETTINGS, PLAIN_TYPES, SECTION_ROLES, formatValue, SETTING_DOCS }) {
+export function builtinParts({
+  BUILTIN_NAMES,
+  TRAINING_NAMES,
+  TRAINING_SETTINGS,
+  PLAIN_TYPES,
+  SECTION_ROLES,
+  formatValue,
+  SETTING_DOCS,
+}) {
   const rows = (names) =>
     [...names].map(([name, value]) =>
       value.kind === "builtin"
@@ -34,8 +46,16 @@ export function builtinParts({ BUILTIN_NAMES, TRAINING_NAMES, TRAINING_SETTINGS,
   return {
     builtins: [...head, ...rows(BUILTIN_NAMES)].join("\n"),
     "training-names": [...head, ...rows(TRAINING_NAMES)].join("\n"),
-    "training-settings": ["| setting | meaning |", "|---|---|", ...TRAINING_SETTINGS.map((name) => `| \`${name}\` | ${first[name]} |`)].join("\n"),
-    types: ["| word | takes |", "|---|---|", ...Object.entries(PLAIN_TYPES).map(([word, doc]) => `| \`${word}\` | ${doc} |`)].join("\n"),
+    "training-settings": [
+      "| setting | meaning |",
+      "|---|---|",
+      ...TRAINING_SETTINGS.map((name) => `| \`${name}\` | ${first[name]} |`),
+    ].join("\n"),
+    types: [
+      "| word | takes |",
+      "|---|---|",
+      ...Object.entries(PLAIN_TYPES).map(([word, doc]) => `| \`${word}\` | ${doc} |`),
+    ].join("\n"),
     roles: SECTION_ROLES.map((role) => `\`${role}\``).join(", "),
   }
 }

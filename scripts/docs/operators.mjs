@@ -15,7 +15,8 @@ const LAYOUTS = {
     const parts = []
     if (inputs.length > 0) parts.push(`${inputs.map(inputName).join(", ")} NHWC`)
     if (filters.length > 0) parts.push(`${filters.map(inputName).join(", ")} HWIO`)
-    if (outputs.length > 0) parts.push(`result ${outputs.length > 1 || outputs[0] > 0 ? `${outputs.join(", ")} ` : ""}NHWC`)
+    if (outputs.length > 0)
+      parts.push(`result ${outputs.length > 1 || outputs[0] > 0 ? `${outputs.join(", ")} ` : ""}NHWC`)
     if (filterOutputs.length > 0) parts.push("result HWIO")
     return `image: in TensorFlow ${parts.join(", ")}`
   },
@@ -51,7 +52,9 @@ export function operatorsPage(modules) {
     "",
     "Contents:",
     "",
-    ...[...families].map(([family, names]) => `- [${family}](#${anchor(family)}): ${names.map((n) => `\`${n}\``).join(", ")}`),
+    ...[...families].map(
+      ([family, names]) => `- [${family}](#${anchor(family)}): ${names.map((n) => `\`${n}\``).join(", ")}`,
+    ),
     "",
   ]
   for (const [family, names] of families) {
@@ -81,7 +84,9 @@ function entry(name, modules) {
   const lines = [`### ${name}`, "", `\`${name}(${shown.join(", ")})\`${definition.internal ? " (internal)" : ""}`, ""]
   lines.push(definition.doc, "")
   for (const input of inputs) {
-    lines.push(`- input \`${input.name}\` (${input.dtypes.join(", ")}${input.variadic ? ", a list" : ""}): ${input.doc}`)
+    lines.push(
+      `- input \`${input.name}\` (${input.dtypes.join(", ")}${input.variadic ? ", a list" : ""}): ${input.doc}`,
+    )
   }
   for (const [attribute, spec] of attributes) {
     const fallback = spec.default === undefined ? "required" : `default ${literal(spec.default)}`

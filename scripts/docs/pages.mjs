@@ -26,29 +26,47 @@ const SETTING_DOCS = {
 
 /** Reads everything the pages are made of. */
 export async function collect(load, { readText, list }) {
-  const [facts, compile, render, names, registry, builder, dims, sized, builtins, model, types, values, ast, parse, summary, summaryCommand, diff, diffCommand] =
-    await Promise.all(
-      [
-        "src/compiler/diagnostics/facts.js",
-        "src/compiler/compile.js",
-        "src/compiler/diagnostics/render.js",
-        "src/compiler/ops/names.js",
-        "src/compiler/ops/registry.js",
-        "src/compiler/ir/builder.js",
-        "src/compiler/ir/dims.js",
-        "src/compiler/ops/sized-attributes.js",
-        "src/compiler/elaborate/builtins.js",
-        "src/compiler/elaborate/model.js",
-        "src/compiler/elaborate/tensor-types.js",
-        "src/compiler/elaborate/values.js",
-        "grammar/ast.js",
-        "grammar/parse.js",
-        "src/compiler/summary.js",
-        "src/cli/summary.js",
-        "src/compiler/diff/diff.js",
-        "src/cli/diff.js",
-      ].map(load),
-    )
+  const [
+    facts,
+    compile,
+    render,
+    names,
+    registry,
+    builder,
+    dims,
+    sized,
+    builtins,
+    model,
+    types,
+    values,
+    ast,
+    parse,
+    summary,
+    summaryCommand,
+    diff,
+    diffCommand,
+  ] = await Promise.all(
+    [
+      "src/compiler/diagnostics/facts.js",
+      "src/compiler/compile.js",
+      "src/compiler/diagnostics/render.js",
+      "src/compiler/ops/names.js",
+      "src/compiler/ops/registry.js",
+      "src/compiler/ir/builder.js",
+      "src/compiler/ir/dims.js",
+      "src/compiler/ops/sized-attributes.js",
+      "src/compiler/elaborate/builtins.js",
+      "src/compiler/elaborate/model.js",
+      "src/compiler/elaborate/tensor-types.js",
+      "src/compiler/elaborate/values.js",
+      "grammar/ast.js",
+      "grammar/parse.js",
+      "src/compiler/summary.js",
+      "src/cli/summary.js",
+      "src/compiler/diff/diff.js",
+      "src/cli/diff.js",
+    ].map(load),
+  )
   const library = list("std").map((file) => [`std/${file.replace(/\.mdl$/, "")}`, readText(`std/${file}`)])
   const main = readText("src/cli/main.ts")
   const commands = []

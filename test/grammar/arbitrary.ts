@@ -47,7 +47,7 @@ const separated = (part: Words, options: { min?: number; max?: number; trailing?
 type Rule = "small" | "expression" | "argument" | "listItem" | "field" | "pattern" | "dim" | "type" | "statement"
 type Grammar = Record<Rule, string[]>
 
-const { expression, statement, pattern, type } = fc.letrec<Grammar>((tie) => {
+const { expression, statement, type } = fc.letrec<Grammar>((tie) => {
   const e = tie("expression")
   const small = tie("small")
   const binary = (...operators: string[]): Words => text("(", e, fc.constantFrom(...operators), e, ")")

@@ -4,8 +4,9 @@
  *
  * Random numbers are keyed by (seed, name, step), so the loss at fixed seed and step is a function of the parameters, and
  * differences make sense. It is smooth but for kinks (ReLU, maxima) and for the masks, which jump when two ranks change
- * places. The step is so short that no rank changes, which is checked, and that no unit crosses a kink: at steps from 3e-7 up some
- * of the many thousand units do, and the two sides differ by a millionth and more; below 1e-7 they differ by rounding only.
+ * places. The step is so short that no rank changes, which is checked, and that no unit crosses a kink: at steps from
+ * 3e-7 up some of the many thousand units do, and the two sides differ by a millionth and more; at 1e-7 and below they
+ * differ by rounding only.
  */
 
 import { readFileSync } from "node:fs"

@@ -38,7 +38,7 @@ class FilePrinter extends ExpressionPrinter {
   file(file: SourceFile): Doc {
     const alone = this.commentsOf(file)?.inside ?? []
     const lines = this.lines([
-      ...alone.map((comment) => ({ node: comment, span: comment.span, printed: comment.text as Doc, apart: false })),
+      ...alone.map((comment) => ({ node: comment, span: comment.span, printed: comment.text, apart: false })),
       ...file.items.map((item) => ({
         node: item,
         span: item.span,
@@ -193,7 +193,7 @@ class FilePrinter extends ExpressionPrinter {
   private body(node: object, parts: readonly { span: Span; printed: Doc }[], oneLine: boolean): Doc {
     const { open = [], inside = [] } = this.commentsOf(node) ?? {}
     const opening = ["{", open.map(({ text }) => [lineSuffix([" ", text]), breakParent])]
-    const alone = inside.map((comment) => ({ span: comment.span, printed: comment.text as Doc }))
+    const alone = inside.map((comment) => ({ span: comment.span, printed: comment.text }))
     const lines = this.lines([...parts, ...alone])
     if (parts.length + alone.length === 0) return open.length === 0 ? "{}" : [opening, hardline, "}"]
     if (oneLine && open.length + alone.length === 0) return group([opening, indent([line, lines]), line, "}"])

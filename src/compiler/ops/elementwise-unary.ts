@@ -167,9 +167,7 @@ export const elementwiseUnary = {
     tensorflow: "Relu",
     onnx: "Relu",
     apply: (x) => Math.max(x, 0),
-    gradient: ({ gradients: [dy], outputs: [y], op, scalar }) => [
-      op("select", [op("greater", [y!, scalar(0)]), dy!, scalar(0)]),
-    ],
+    gradient: ({ gradients: [dy], outputs: [y], op }) => [op("relu_gradient", [dy!, y!])],
     cases: cases({ awayFromZero: 0.05 }),
   }),
   sigmoid: unary({
@@ -177,9 +175,7 @@ export const elementwiseUnary = {
     tensorflow: "Sigmoid",
     onnx: "Sigmoid",
     apply: (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
-    gradient: ({ gradients: [dy], outputs: [y], op, scalar }) => [
-      op("mul", [dy!, op("mul", [y!, op("sub", [scalar(1), y!])])]),
-    ],
+    gradient: ({ gradients: [dy], outputs: [y], op }) => [op("sigmoid_gradient", [dy!, y!])],
     cases: cases({ low: -4, high: 4 }),
   }),
   tanh: unary({

@@ -8,7 +8,7 @@
 export const OP_NAMES = [
   // elementwise, one operand
   "neg", "abs", "exp", "log", "sqrt", "rsqrt", "square", "reciprocal", "relu", "sigmoid", "tanh", "erf", "floor",
-  "logical_not", "clamp", "cast",
+  "logical_not", "clamp", "cast", "relu_gradient", "sigmoid_gradient",
   // elementwise, two or three operands
   "add", "sub", "mul", "div", "pow", "maximum", "minimum", "equal", "less", "less_equal", "greater", "greater_equal",
   "logical_and", "logical_or", "select", "binary_cross_entropy",

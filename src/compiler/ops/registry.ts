@@ -2,6 +2,7 @@
  * All primitive ops in one object. A name in `names.ts` without a record here does not compile, nor the reverse.
  */
 
+import { activationGradients } from "./activation-gradients.js"
 import { attention } from "./attention.js"
 import { constants } from "./constants.js"
 import { convolution } from "./convolution.js"
@@ -22,6 +23,7 @@ import { slicing } from "./slicing.js"
 
 const records = {
   ...elementwiseUnary,
+  ...activationGradients,
   ...elementwiseBinary,
   ...crossEntropy,
   ...reductions,

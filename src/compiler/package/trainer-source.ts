@@ -110,7 +110,7 @@ function constants({ trainer, epochs, seed }: TrainerSourceRequest): string {
   const fed = signatures.get("train_step")!.inputs.filter(({ name }) => name !== "learning_rate")
   const rate = learningRateText(training)
   const shapes = outputs.map(({ name, shape, doc }) => {
-    return `${doc ? `/** ${inComment(doc)} */` : ""}\n${JSON.stringify(name)}: ${JSON.stringify(shape)},`
+    return `${doc ? `/** ${inComment(doc)} */\n` : ""}${JSON.stringify(name)}: ${JSON.stringify(shape)},`
   })
   return `
 /** Cases in a batch of each program; their shapes are fixed. */

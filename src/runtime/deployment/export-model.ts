@@ -7,10 +7,10 @@
  */
 
 import { createHash } from "node:crypto"
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { existsSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join, resolve } from "node:path"
+import { join, resolve } from "node:path"
 import { predictProgram } from "../../compiler/passes/programs.js"
 import { OnnxExportError } from "../../compiler/targets/onnx/errors.js"
 import { exportOnnx, type ExportedModel, type ExportedTensor } from "../../compiler/targets/onnx/export.js"
@@ -28,6 +28,7 @@ import { openExportSource, type ExportSource, type Weights } from "./export-sour
 import { exportMetadata } from "./metadata.js"
 import { predictRows } from "./native-rows.js"
 import { randomInputs, realInputs } from "./parity-inputs.js"
+import { makeFolderFor } from "./target-folder.js"
 
 export interface ExportOptions {
   /** `RUN`, `file.mdl` or `file.mdl#selector` */
@@ -129,7 +130,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
     notes: compared?.notes ?? ["the file was not compared with the trainer"],
   }
   if (compared && !compared.report.passed) throw new ParityFailed({ ...result, parity: compared.report })
-  await mkdir(dirname(file), { recursive: true })
+  await makeFolderFor(file)
   await writeAtomically(file, exported.bytes)
   if (result.textFile !== undefined) await writeAtomically(result.textFile, onnxText(exported.bytes))
   return result

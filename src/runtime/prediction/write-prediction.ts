@@ -9,9 +9,9 @@
  */
 
 import { realpathSync } from "node:fs"
-import { mkdir } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { heatmapPng, maskPng, overlayPng, readImage, readImageHeader, type Size } from "../data/images.js"
+import { makeFolderFor } from "../deployment/target-folder.js"
 import { writeAtomically } from "../runs/atomic-file.js"
 import type { OpenRun } from "../runs/open-run.js"
 import { UserError } from "../user-error.js"
@@ -77,7 +77,7 @@ export async function writePrediction(run: OpenRun, request: PredictionRequest):
   const shown = fitted(target, MOST_PICTURE)
   const picture = { size: shown, channels: "rgb" as const }
   const planes = await readImage(image, shown, "rgb")
-  await mkdir(dirname(resolve(out)), { recursive: true })
+  await makeFolderFor(resolve(out))
   await writeAtomically(resolve(out), await maskPng(probability, target, threshold))
   const shownMask = resizeNearest(prediction.probability, prediction.size, shown)
   await writeAtomically(overlay, await overlayPng({ ...picture, image: planes, prediction: shownMask, threshold }))

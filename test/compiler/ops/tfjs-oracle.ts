@@ -299,6 +299,8 @@ export const ORACLES = {
   dropout: { none: "its inference form is the identity" },
   matmul: { run: matmul },
   conv1d: { run: conv1d },
+  relu_gradient: { none: INTERNAL },
+  sigmoid_gradient: { none: INTERNAL },
   conv1d_input_gradient: { none: INTERNAL },
   conv1d_filter_gradient: { none: INTERNAL },
   conv2d: { run: conv2d },

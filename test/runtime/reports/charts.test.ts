@@ -42,7 +42,11 @@ describe("lineChart", () => {
   })
 
   it("escapes its names", () => {
-    const text = lineChart({ title: "<x>", xLabel: "epoch", series: [{ name: '"', tone: "rate", points: [[1, 1]] }] }).text
+    const text = lineChart({
+      title: "<x>",
+      xLabel: "epoch",
+      series: [{ name: '"', tone: "rate", points: [[1, 1]] }],
+    }).text
     expect(text).not.toContain("<x>")
     expect(text).toContain("&lt;x&gt;")
   })

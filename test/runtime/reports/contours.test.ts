@@ -60,16 +60,24 @@ describe("contourPath", () => {
 
   it("joins all its pieces into closed loops, with about as much inside as the mask has pixels", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 7 }), fc.infiniteStream(fc.boolean()), (h, w, bits) => {
-        const mask = Array.from({ length: h * w }, () => (bits.next().value ? 1 : 0))
-        const count = mask.reduce((a: number, b) => a + b, 0)
-        const path = contourPath(mask, h, w, 0.5)
-        if (count === 0) return expect(path).toBe("")
-        const points = loops(path).flat()
-        expect(points.every(([x, y]) => x >= 0 && x <= w && y >= 0 && y <= h)).toBe(true)
-        // Every corner between two pixels of a different kind changes the area by an eighth at most.
-        expect(Math.abs(area(path) - count)).toBeLessThanOrEqual(0.5 * count)
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 7 }),
+        fc.integer({ min: 1, max: 7 }),
+        fc.infiniteStream(fc.boolean()),
+        (h, w, bits) => {
+          const mask = Array.from({ length: h * w }, () => (bits.next().value ? 1 : 0))
+          const count = mask.reduce((a: number, b) => a + b, 0)
+          const path = contourPath(mask, h, w, 0.5)
+          if (count === 0) {
+            expect(path).toBe("")
+            return
+          }
+          const points = loops(path).flat()
+          expect(points.every(([x, y]) => x >= 0 && x <= w && y >= 0 && y <= h)).toBe(true)
+          // Every corner between two pixels of a different kind changes the area by an eighth at most.
+          expect(Math.abs(area(path) - count)).toBeLessThanOrEqual(0.5 * count)
+        },
+      ),
     )
   })
 

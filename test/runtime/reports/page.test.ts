@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { duration, renderReport } from "../../../src/runtime/reports/page.js"
@@ -49,7 +49,12 @@ describe("renderReport", () => {
     const words = [{ text: hostile, spaced: true, weight: 1 }]
     const page = renderReport({
       ...data,
-      model: { ...data.model, variant: hostile, reference: hostile, sections: [{ name: hostile, trainable: 1, frozen: 0 }] },
+      model: {
+        ...data.model,
+        variant: hostile,
+        reference: hostile,
+        sections: [{ name: hostile, trainable: 1, frozen: 0 }],
+      },
       dataset: { root: hostile, counts: { [hostile]: 1 } },
       scores: [{ ...SCORE, name: hostile, detail: hostile, convention: hostile }],
       gallery: {
@@ -64,7 +69,9 @@ describe("renderReport", () => {
     })
     expect(page).not.toMatch(/<script|<img src=x/i)
     // No attribute was ended early: what follows every quote that opens one is data, escaped.
-    expect(page.split("onerror=").every((part, i, all) => i === all.length - 1 || part.endsWith("&lt;img src=x "))).toBe(true)
+    expect(
+      page.split("onerror=").every((part, i, all) => i === all.length - 1 || part.endsWith("&lt;img src=x ")),
+    ).toBe(true)
     expect(page).toContain("&lt;script&gt;alert(1)&lt;/script&gt;")
   })
 
@@ -110,9 +117,10 @@ describe("writeReport", () => {
     expect(readdirSync(folder)).toEqual(["report.html"])
   })
 
-  it("fails as the user's error when the folder is a file", async () => {
+  it("fails as the user's error when a folder has the name, and leaves nothing behind", async () => {
     const folder = await temporaryFolder()
-    await writeReport(await reportData(), join(folder, "a"))
-    await expect(writeReport(await reportData(), join(folder, "a", "b.html"))).rejects.toMatchObject({ exitCode: 1 })
+    mkdirSync(join(folder, "a"))
+    await expect(writeReport(await reportData(), join(folder, "a"))).rejects.toMatchObject({ exitCode: 1 })
+    expect(readdirSync(folder)).toEqual(["a"])
   })
 })
