@@ -8,7 +8,7 @@
 //         of many counts; ratios are only ever formed within one run. Every competitor is a process of its own with the
 //         same number of threads, and measures its own step.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { arch, availableParallelism, cpus, platform, tmpdir } from "node:os"
+import { arch, availableParallelism, cpus, loadavg, platform, tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
@@ -52,6 +52,12 @@ try {
 async function main() {
   const python = options.without.includes("torch") ? undefined : await pythonWithTorch(say)
   const shared = join(scratch, "unet.safetensors")
+  const load = loadavg()[0]
+  if (load > 0.5) {
+    say(`other programs are running (load ${load.toFixed(1)}): the ratios below are worth little`)
+    // PyTorch's threads wait for each other actively, and wait in vain while others have the cores.
+    if (python && !process.env.OMP_WAIT_POLICY) say("OMP_WAIT_POLICY=passive makes PyTorch suffer less from that")
+  }
   say(`starting the competitors, ${threads} threads each`)
 
   const ours = start("mdl", "MDL", process.execPath, "mdl.mjs")
@@ -78,6 +84,9 @@ async function main() {
     rounds,
     threads,
     machine: { cpu: cpus()[0]?.model ?? "unknown", cores: availableParallelism(), platform: platform(), arch: arch() },
+    /** of the last minute, before anything was started */
+    load,
+    waitPolicy: process.env.OMP_WAIT_POLICY ?? "default",
     node: process.versions.node,
     unet: await measure("U-Net training step, 96x96, batch 2, widths 16-32-64-128, Adam", race),
     reclmis: await measure("RecLMIS quick training step, 64x64, batch 8, Adam (ours alone)", [reclmis]),

@@ -5,9 +5,8 @@
  * `readme-error` (of the second, which is a wrong text), `readme-diff` (of RecLMIS and its ablation without text).
  */
 
+import { stripVTControlCharacters } from "node:util"
 import { examplesOf } from "./examples.mjs"
-
-const ANSI = /\u001b\[\d+m/g
 
 /** The parts by name. */
 export function readmeParts(modules, page) {
@@ -21,7 +20,7 @@ export function readmeParts(modules, page) {
   const mistaken = compiled("lesion.mdl", wrong.text)
   const [path, text] = ["models/reclmis.mdl", readZoo("reclmis.mdl")]
   const variant = (selector) => compiled(path, text, selector).output
-  const shown = (output) => "```text\n" + output.replaceAll(ANSI, "").replaceAll(/ +$/gm, "").trimEnd() + "\n```"
+  const shown = (output) => "```text\n" + stripVTControlCharacters(output).replaceAll(/ +$/gm, "").trimEnd() + "\n```"
   return {
     "readme-summary": shown(formatSummary(summarise(model), false)),
     "readme-error": shown(renderTerminal(mistaken.diagnostics, new Map(mistaken.sources), { colour: false })),

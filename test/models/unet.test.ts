@@ -41,6 +41,31 @@ describe("the U-Net of LViT", () => {
     expect(count + deep + 1).toBe(TRAINABLE)
   })
 
+  test("costs what the published figure comes from, by the profiler's own counting", () => {
+    const { inference } = summarise(zoo("unet")).macs
+    // The profiler counts a transposed convolution of kernel and stride 2 four times, and two per element of a norm.
+    let [transposed, norms] = [0, 0]
+    for (const [size, deep, out] of [
+      [14, 512, 256],
+      [28, 256, 128],
+      [56, 128, 64],
+      [112, 64, 64],
+    ] as const) {
+      transposed += 4 * deep * deep * size ** 2
+      norms += 2 * 2 * out * (2 * size) ** 2
+    }
+    norms += 2 * 64 * 224 ** 2
+    for (const [size, width] of [
+      [112, 128],
+      [56, 256],
+      [28, 512],
+      [14, 512],
+    ] as const) {
+      norms += 2 * 2 * width * size ** 2
+    }
+    expect((inference + 3 * transposed + norms) / 1e9).toBeCloseTo(25.15, 2)
+  })
+
   test("its ablations and its small form hold what graphs must hold, for use and for training", () => {
     for (const selector of ["UNet", "small", "nearest", "trunk"]) {
       const model = zoo("unet", { selector })

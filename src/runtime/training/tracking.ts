@@ -33,7 +33,7 @@ export function trackingOf(training: TrainingSettings, scored: boolean): Trackin
   }
   const patience = stop.arguments["epochs"]
   if (typeof patience !== "number" || !Number.isInteger(patience) || patience < 1) {
-    throw new UserError(`patience waits ${String(patience)} epochs: give a whole number, 1 or more`)
+    throw new UserError(`patience waits ${JSON.stringify(patience)} epochs: give a whole number, 1 or more`)
   }
   return { metric, patience }
 }

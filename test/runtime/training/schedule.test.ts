@@ -24,10 +24,11 @@ describe("constant_rate, or no schedule", () => {
 })
 
 describe("cosine_restarts", () => {
-  // torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(Adam(lr=3e-4), T_0=10, eta_min=1e-4), stepped once an epoch.
+  // The closed form of torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(Adam(lr=3e-4), T_0=10, eta_min=1e-4), stepped
+  // once an epoch; evaluated in Python.
   const torch = [
-    3e-4, 2.9510565162951536e-4, 2.8090169943749475e-4, 2.587785252292473e-4, 2.3090169943749475e-4, 2e-4,
-    1.6909830056250526e-4, 1.412214747707527e-4, 1.1909830056250526e-4, 1.0489434837048464e-4,
+    3e-4, 2.951056516295e-4, 2.809016994375e-4, 2.587785252292e-4, 2.309016994375e-4, 2e-4, 1.690983005625e-4,
+    1.412214747708e-4, 1.190983005625e-4, 1.048943483705e-4,
   ] // prettier-ignore
   const cosine = setting("cosine_restarts", { period: 10, min: 1e-4 })
 
