@@ -95,9 +95,12 @@ export class Beginnings {
 
   /** `[frozen] NAME [NAME] {`, where a line may begin. */
   beginsSection(index: number): boolean {
-    if (!this.firstOnLine(index) && !this.endsValue(index - 1) && this.type(index - 1) !== t.LeftCurly) return false
     const header = this.sectionHeader(index)
-    return header !== undefined && this.type(index + header) === t.LeftCurly
+    if (header === undefined || this.type(index + header) !== t.LeftCurly) return false
+    if (this.endsValue(index - 1) || this.type(index - 1) === t.LeftCurly || index === 0) return true
+    // Something is missing before it, or it is the value on a line of its own: `let v =`, `x`, `decoder { ... }`.
+    const isRole = (at: number): boolean => ROLES.has(this.tokens[at]?.image ?? "")
+    return this.firstOnLine(index) && isRole(index) && !isRole(index + 1)
   }
 
   /** How many tokens a section's header has before its brace; nothing where no header can be. */

@@ -24,7 +24,7 @@ export function checkCommand(): Command {
       let checked = 0
       for (const text of references) {
         for (const reference of everySelector(text)) {
-          const result = compileReference(reference)
+          const result = compileReference(reference, undefined, { everyValue: true })
           checked++
           for (const [path, source] of result.sources) sources.set(path, source)
           for (const diagnostic of result.diagnostics) {

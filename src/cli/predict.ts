@@ -60,8 +60,8 @@ export function formatPrediction(written: WrittenPrediction): string {
       parts.map(({ text, weight }) => `${text} ${pc.dim(`${(100 * weight).toFixed(1)}%`)}`).join("  "),
     ]),
   ] as const
-  const width = Math.max(...rows.map(([label]) => label!.length))
-  return rows.map(([label, value]) => `${label!.padEnd(width)}  ${value}`).join("\n")
+  const width = Math.max(...rows.map(([label]) => label.length))
+  return rows.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join("\n")
 }
 
 function probability(text: string): number {

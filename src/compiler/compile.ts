@@ -6,7 +6,8 @@
  */
 
 import { type Diagnostic, hasErrors } from "./diagnostics/diagnostic.js"
-import { selectVariant, type Variant } from "./elaborate/ablations.js"
+import { checkTraining } from "./check/training.js"
+import { refuseVaried, selectVariant, variedChoices, type Variant } from "./elaborate/ablations.js"
 import { elaborateModel, type ElaboratedModel, type ElaborationOptions } from "./elaborate/model.js"
 import { checkNames } from "./resolve/check-names.js"
 import { checkRecursion } from "./resolve/check-recursion.js"
@@ -15,6 +16,8 @@ import { loadModules, type ModuleGraph, type SourceHost } from "./resolve/module
 export interface CompileOptions extends ElaborationOptions {
   /** what stands behind `#`: a model, an ablation, or several joined by `+`; the only model when absent */
   readonly selector?: string | undefined
+  /** check every value of a `vary` instead of refusing a model that has several; there is then no output */
+  readonly everyValue?: boolean
 }
 
 export interface CompileResult {
@@ -41,7 +44,11 @@ export function compile(path: string, host: SourceHost, options: CompileOptions 
     variant,
   })
   if (!modules) return result(undefined)
-  for (const module of modules.modules.values()) diagnostics.push(...checkNames(module, modules))
+  const broken = new Set(loaded.diagnostics.flatMap((d) => d.labels.map((label) => label.span.file)))
+  for (const module of modules.modules.values()) {
+    // Where a line could not be read, the names it defines are not known.
+    if (!broken.has(module.path)) diagnostics.push(...checkNames(module, modules))
+  }
   const circles = checkRecursion(modules)
   diagnostics.push(...circles)
   // A text that does not parse has holes, and elaborating around holes tells the user nothing new; a definition that
@@ -49,8 +56,16 @@ export function compile(path: string, host: SourceHost, options: CompileOptions 
   if (circles.length > 0 || loaded.diagnostics.some((d) => d.severity === "error")) return result(undefined)
   const selected = selectVariant(modules.root, options.selector)
   diagnostics.push(...selected.diagnostics)
-  if (!selected.output) return result(undefined)
-  const elaborated = elaborateModel(modules, selected.output, options)
-  diagnostics.push(...elaborated.diagnostics)
-  return result(elaborated.output, selected.output)
+  const variant = selected.output
+  if (!variant) return result(undefined)
+  const choices = variedChoices(variant)
+  diagnostics.push(...choices.diagnostics)
+  for (const choice of choices.output) {
+    const elaborated = elaborateModel(modules, choice, options)
+    diagnostics.push(...elaborated.diagnostics)
+    if (elaborated.output) diagnostics.push(...checkTraining(elaborated.output, variant))
+    if (variant.vary.length === 0) return result(elaborated.output, variant)
+  }
+  if (!options.everyValue && !hasErrors(diagnostics)) diagnostics.push(...refuseVaried(variant))
+  return result(undefined, variant)
 }

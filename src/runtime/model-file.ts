@@ -11,7 +11,7 @@ import { existsSync, readFileSync, statSync } from "node:fs"
 import { dirname, isAbsolute, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import pc from "picocolors"
-import { compile, type CompileResult } from "../compiler/compile.js"
+import { compile, type CompileOptions, type CompileResult } from "../compiler/compile.js"
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.js"
 import { renderTerminal } from "../compiler/diagnostics/render.js"
 import type { ElaboratedModel } from "../compiler/elaborate/model.js"
@@ -71,11 +71,15 @@ export function fileHost(folder: string): SourceHost {
 }
 
 /** Compiles `reference`; the result may hold errors. Throws when the file is not there. */
-export function compileReference(reference: ModelReference, sizes?: ReadonlyMap<string, number>): CompileResult {
+export function compileReference(
+  reference: ModelReference,
+  sizes?: ReadonlyMap<string, number>,
+  options: Pick<CompileOptions, "everyValue"> = {},
+): CompileResult {
   const { path, selector } = reference
   if (!existsSync(path)) throw new UserError(`there is no file ${path}`)
   if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; name a .mdl file in it`)
-  return compile(path, fileHost(dirname(path)), { selector, ...(sizes ? { sizes } : {}) })
+  return compile(path, fileHost(dirname(path)), { ...options, selector, ...(sizes ? { sizes } : {}) })
 }
 
 /** Compiles `reference` and insists on a model without errors. */

@@ -201,7 +201,7 @@ export class NativeSession {
 
 function hostTensor(entry: SignatureEntry, tensor: NativeTensor): HostTensor {
   // tfjs-node copies results out of TensorFlow's memory, so the array is the caller's.
-  return { dtype: entry.dtype, shape: tensor.shape, data: tensor.dataSync() as HostTensor["data"] }
+  return { dtype: entry.dtype, shape: tensor.shape, data: tensor.dataSync<"float32" | "int32">() }
 }
 
 function scalar(dtype: "f32" | "i32", value: number): HostTensor {

@@ -19,12 +19,12 @@ export async function mdl(...words: string[]): Promise<Outcome> {
     const stream = process[name]
     const original = stream.write
     // The callback is part of the contract: whoever waits for it must not wait for ever.
-    stream.write = ((chunk: string | Uint8Array, encoding?: unknown, done?: unknown): boolean => {
+    stream.write = (chunk: string | Uint8Array, encoding?: unknown, done?: unknown): boolean => {
       written[name] += typeof chunk === "string" ? chunk : Buffer.from(chunk).toString("utf8")
       const callback = [encoding, done].find((value) => typeof value === "function") as (() => void) | undefined
       callback?.()
       return true
-    }) as typeof stream.write
+    }
     return () => void (stream.write = original)
   })
   const exitCode = process.exitCode

@@ -148,7 +148,13 @@ describe("the report of a run", () => {
     const path = await reportForRun(run)
     expect(path).toBe(join(run, "report.html"))
     const page = readFileSync(path, "utf8")
-    for (const text of ["Dice, test", "5 cases, mean of the foreground", "loss cross_entropy", "heat map poi of", "woi, shares from"]) {
+    for (const text of [
+      "Dice, test",
+      "5 cases, mean of the foreground",
+      "loss cross_entropy",
+      "heat map poi of",
+      "woi, shares from",
+    ]) {
       expect(page).toContain(text)
     }
     expect(page.match(/class="card case"/g)).toHaveLength(3)

@@ -142,10 +142,11 @@ export const TRAINING_FACTS = {
   },
   "vary-not-chosen": {
     code: "MDL4106",
-    severity: "note",
+    severity: "error",
     describe: ({ span, name, count }) => ({
-      title: "Several values to try",
-      labels: [at(span, `${quoted(name)} takes ${count} values, one in each run of \`mdl ablate\``)],
+      title: "One model is needed, this is several",
+      labels: [at(span, `${quoted(name)} takes ${count} values here`)],
+      hint: `write \`set ${name} = ...\` in an ablation of its own for the value you want`,
     }),
   },
   "unknown-setting": {

@@ -9,7 +9,7 @@
 
 import type { ElaboratedModel } from "../elaborate/model.js"
 import { attributesKey } from "../ir/builder.js"
-import { format, formatShape } from "../ir/dims.js"
+import { type Dim, format, formatShape } from "../ir/dims.js"
 import type { AttributeValue, Graph, GraphNode, Initializer, ValueId } from "../ir/graph.js"
 import { summarise, type ModelSummary } from "../summary.js"
 
@@ -240,7 +240,9 @@ function compareSteps(
 
 function attributeChanges(before: GraphNode["attributes"], after: GraphNode["attributes"]): string {
   const text = (value: AttributeValue | undefined): string =>
-    Array.isArray(value) ? `[${value.map((v) => (typeof v === "number" ? v : format(v))).join(", ")}]` : String(value)
+    Array.isArray(value)
+      ? `[${value.map((v: number | Dim) => (typeof v === "number" ? v : format(v))).join(", ")}]`
+      : `${value as string | number | boolean | undefined}`
   return Object.keys(after)
     .filter((name) => text(before[name]) !== text(after[name]))
     .map((name) => `${name} ${text(before[name])} -> ${text(after[name])}`)

@@ -28,6 +28,46 @@ export interface Variant {
   readonly vary: readonly Extract<Change, { kind: "vary" }>[]
 }
 
+/**
+ * The variants that a `vary` stands for: each value of each varied parameter in turn, the others as in the base. Without
+ * a `vary` that is the variant itself.
+ */
+export function variedChoices(variant: Variant): {
+  readonly output: readonly Variant[]
+  readonly diagnostics: readonly Diagnostic[]
+} {
+  if (variant.vary.length === 0) return { output: [variant], diagnostics: [] }
+  const diagnostics: Diagnostic[] = []
+  const output = variant.vary.flatMap(({ path, values, span }) => {
+    if (values.kind !== "list" || values.items.length === 0 || values.items.some((item) => item.spread)) {
+      const message = "takes a list of values written out, as in `vary layers in [1, 2, 4]`"
+      diagnostics.push(describe({ kind: "bad-setting", span: values.span, name: "vary", message }))
+      return []
+    }
+    return values.items.map((item): Variant => {
+      const change = { value: item.value, span, module: variant.module }
+      const [first, second] = path
+      const isTraining = first!.text === "train" && second !== undefined
+      return isTraining
+        ? { ...variant, train: new Map(variant.train).set(second.text, change) }
+        : { ...variant, set: new Map(variant.set).set(first!.text, change) }
+    })
+  })
+  return { output, diagnostics }
+}
+
+/** One model was asked for where a `vary` stands for several. */
+export function refuseVaried(variant: Variant): readonly Diagnostic[] {
+  return variant.vary.map(({ path, values, span }) =>
+    describe({
+      kind: "vary-not-chosen",
+      span,
+      name: path.map((p) => p.text).join("."),
+      count: values.kind === "list" ? values.items.length : 0,
+    }),
+  )
+}
+
 /** The name of a section: its own, or that of its role. */
 export const sectionName = (section: SectionMember): string => (section.name ?? section.role).text
 
@@ -114,7 +154,8 @@ export function selectVariant(
         if (target === set) checkParameter(model, change.path[0]!.text, change.path[0]!.span)
         target.set((second ?? first)!.text, { value: change.value, span: change.span, module })
       } else if (change.kind === "vary") {
-        checkParameter(model, change.path[0]!.text, change.path[0]!.span)
+        const [first, second] = change.path
+        if (first!.text !== "train" || !second) checkParameter(model, first!.text, first!.span)
         vary.push(change)
       } else {
         for (const section of change.sections) {

@@ -43,7 +43,11 @@ export function attach(text: string, root: Place, comments: readonly Comment[]):
     const gapAfter = next === undefined ? undefined : stripped(text, end, next.start)
     const reachesNext =
       next?.takesAbove === true && gapAfter !== undefined && /^(?:[\s(]*|[\s()]*\|>[\s(]*|\s*\.\.\.\s*)$/.test(gapAfter)
-    const reachesBefore = before?.takesAfter === true && gapBefore !== undefined && /^\s*,?\s*$/.test(gapBefore)
+    const betweenSteps = reachesNext && gapAfter.includes("|>")
+    const reachesBefore =
+      before?.takesAfter === true &&
+      gapBefore !== undefined &&
+      (betweenSteps ? /^[\s)]*$/ : /^\s*,?\s*$/).test(gapBefore)
     const opens = around.hasBody && /\{\s*$/.test(stripped(text, before?.end ?? around.start, start))
 
     if (opens && next === undefined && !comment.ownLine) of(around).open.push(comment)

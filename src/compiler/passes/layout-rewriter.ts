@@ -128,6 +128,8 @@ export class LayoutRewriter {
       }
       case "matmul":
         return this.matmul(node)
+      default:
+      // the others go by what their record says of layouts
     }
     if (layout.kind === "elementwise") return this.elementwise(node)
     if (layout.kind === "axes") return this.axes(node, layout.attribute, layout.reduces)

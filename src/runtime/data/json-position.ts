@@ -14,8 +14,11 @@ export function jsonMistake(text: string): { line: number; column: number } {
 }
 
 const SPACE = /[ \t\n\r]*/y
+// What JSON forbids inside strings are control characters.
+// eslint-disable-next-line no-control-regex
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
+// eslint-disable-next-line no-control-regex
 const STRING_PART = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*/y
 
 function mistakeOffset(text: string): number {

@@ -15,7 +15,6 @@ import { openDataset, samplesOf } from "../data/dataset.js"
 import type { ChannelOrder } from "../data/images.js"
 import { openLoader, type Batch, type Loader } from "../data/loader.js"
 import { SPLITS } from "../data/sample.js"
-import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
 import { planInputs, type InputPlan } from "../training/feeds.js"
 import { chooseTokenizer } from "../training/tokenizer-choice.js"
 import { UserError } from "../user-error.js"
@@ -61,7 +60,7 @@ export async function writeDataFiles(
       samples,
       batch: CASES_AT_ONCE,
       size: plan.size,
-      tokenizer: tokenizer as TokenizerDescription | undefined,
+      tokenizer: tokenizer,
       tokenLength: plan.tokenLength,
       seed: 0,
       shuffle: false,

@@ -152,6 +152,7 @@ export class BarProgress implements TrainingObserver {
   private numbers: SingleBar | undefined
   private readonly pace = new Pace()
   private score = ""
+  private losses = ""
   private start: TrainingStart | undefined
 
   constructor(private readonly stream: ProgressStream) {}
@@ -186,7 +187,8 @@ export class BarProgress implements TrainingObserver {
       this.start && seconds !== undefined ? durationText((this.start.totalSteps - step) * seconds) : undefined
     const pace = seconds === undefined ? "" : `${(1 / seconds).toFixed(1)} steps/s  ETA ${left}`
     this.bar?.update(step, { epoch: `epoch ${this.epochOf(epoch)}`, pace, doing: "" })
-    this.numbers?.update(0, { line: `${this.score}${lossText(losses)}  lr ${learningRate.toExponential(2)}` })
+    this.losses = `${lossText(losses)}  lr ${learningRate.toExponential(2)}`
+    this.numbers?.update(0, { line: this.score + this.losses })
   }
 
   evaluating(done: number, of: number): void {
@@ -197,6 +199,7 @@ export class BarProgress implements TrainingObserver {
   evaluated(entry: EvaluationEntry): void {
     this.score = `${pc.bold(`valid ${scoreText(entry)}`)}${entry.best ? pc.green(" best") : ""}  `
     this.bar?.update({ doing: "" })
+    this.numbers?.update(0, { line: this.score + this.losses })
   }
 
   warning(text: string): void {

@@ -10,6 +10,7 @@ import type { FileOperations } from "../runs/atomic-file.js"
 import { type Checkpoint, type CheckpointName, existingCheckpoints, readCheckpoint } from "../runs/checkpoint.js"
 import { restore } from "../runs/open-run.js"
 import { RunFolder, type RunRecord } from "../runs/run-folder.js"
+import { lockRun } from "../runs/run-lock.js"
 import { NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
 import { planInputs } from "./feeds.js"
@@ -47,7 +48,7 @@ export interface ResumeOptions extends RunningOptions {
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { folder, dataset } = await prepareRun(options)
-  return runFrom({ folder, dataset, checkpoint: undefined, isNew: true }, options, options.files)
+  return locked(folder, () => runFrom({ folder, dataset, checkpoint: undefined, isNew: true }, options, options.files))
 }
 
 /**
@@ -61,17 +62,30 @@ export async function resumeTraining(options: ResumeOptions): Promise<TrainResul
   const { record } = folder
   const dataset = await openDataset(options.data ?? record.data.root)
   requireSameData(record, dataset)
-  const { steps, epochs } = options
-  if (steps !== undefined || epochs !== undefined || dataset.root !== record.data.root) {
-    const limits = steps === undefined && epochs === undefined ? {} : { steps, epochs: epochs ?? record.options.epochs }
-    await folder.update({ options: { ...record.options, ...limits }, data: describeData(dataset) })
+  return locked(folder, async () => {
+    const { steps, epochs } = options
+    if (steps !== undefined || epochs !== undefined || dataset.root !== record.data.root) {
+      const limits =
+        steps === undefined && epochs === undefined ? {} : { steps, epochs: epochs ?? record.options.epochs }
+      await folder.update({ options: { ...record.options, ...limits }, data: describeData(dataset) })
+    }
+    const there = await existingCheckpoints(folder.path)
+    const checkpoint = options.checkpoint ?? (there.length === 0 ? undefined : "last")
+    if (checkpoint === undefined) {
+      options.observer?.warning?.("no checkpoint had been written, so training starts from its first step")
+    }
+    return runFrom({ folder, dataset, checkpoint, isNew: false }, options, options.files)
+  })
+}
+
+/** Runs `body` while no other process may train in the folder. */
+async function locked<T>(folder: RunFolder, body: () => Promise<T>): Promise<T> {
+  const lock = await lockRun(folder.path)
+  try {
+    return await body()
+  } finally {
+    await lock.release()
   }
-  const there = await existingCheckpoints(folder.path)
-  const name = options.checkpoint ?? (there.length === 0 ? undefined : "last")
-  if (name === undefined) {
-    options.observer?.warning?.("no checkpoint had been written, so training starts from its first step")
-  }
-  return runFrom({ folder, dataset, checkpoint: name, isNew: false }, options, options.files)
 }
 
 function requireSameData({ data }: RunRecord, dataset: Dataset): void {

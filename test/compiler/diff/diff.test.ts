@@ -103,7 +103,7 @@ describe("a difference is told where it is", () => {
     expect(diff.operations.filter((o) => o.change === "rewired")).toEqual([
       {
         section: "decoder",
-        scope: "decoder.probability.up4.joined",
+        scope: "decoder.probability.up4.doubled",
         change: "rewired",
         detail: "upsample_nearest2d: decoder.deep.transpose -> vision.down4.conv2.relu",
       },

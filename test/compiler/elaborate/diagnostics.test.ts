@@ -162,6 +162,30 @@ ablation blind of Small { without vision }`,
     },
     codes: ["MDL2002"],
   },
+  "an operation without a gradient between a loss and what it should train": {
+    text: model(`  encoder vision { let features = floor(conv2d(image, 1)) }
+  output probability = sigmoid(features)
+  loss overlap = dice_loss(probability, mask)`),
+    codes: ["MDL3301"],
+  },
+  "losses that nothing trainable leads to": {
+    text: model(`  frozen encoder vision { let features = conv2d(image, 1) }
+  output probability = sigmoid(features)
+  loss overlap = dice_loss(probability, mask)`),
+    codes: ["MDL4303"],
+  },
+  "one model asked for where an ablation stands for several": {
+    text: `${model(`  decoder { output probability = sigmoid(conv2d(image, 1, kernel = dim + 1)) }`)}
+ablation kernels of Small { vary dim in [2, 4] }`,
+    selector: "kernels",
+    codes: ["MDL4106"],
+  },
+  "a value of a vary that does not fit is told like any other": {
+    text: `${model(`  decoder { output probability = sigmoid(conv2d(image, 1, kernel = dim + 1)) }`)}
+ablation kernels of Small { vary dim in [2, 3] }`,
+    selector: "kernels",
+    codes: ["MDL3201"],
+  },
   "a model asked for by a wrong name": {
     text: model(`  output probability = sigmoid(conv2d(image, 1))`),
     selector: "Smal",

@@ -210,7 +210,7 @@ function scatterAdd([updates, indices]: Tensors, attributes: Attributes): tf.Ten
   const rest = others.map((i) => updates!.shape[i]!)
   const [extent] = sizeList(attributes, "size") as [number]
   const rows = tf.reshape(fronted, [indices!.size, ...rest])
-  const summed = tf.unsortedSegmentSum(rows, tf.reshape(indices!, [indices!.size]) as tf.Tensor1D, extent)
+  const summed = tf.unsortedSegmentSum(rows, tf.reshape<tf.Rank.R1>(indices!, [indices!.size]), extent)
   const back = others.map((_, i) => i + 1)
   return tf.transpose(summed, [...back.slice(0, axis), 0, ...back.slice(axis)])
 }

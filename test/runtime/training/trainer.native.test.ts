@@ -8,6 +8,7 @@ import { epochOrder } from "../../../src/runtime/data/loader.js"
 import { synthesise } from "../../../src/runtime/data/phantom.js"
 import { checkpointPath, readCheckpoint } from "../../../src/runtime/runs/checkpoint.js"
 import { RunFolder } from "../../../src/runtime/runs/run-folder.js"
+import { lockRun } from "../../../src/runtime/runs/run-lock.js"
 import type { EvaluationEntry } from "../../../src/runtime/runs/run-log.js"
 import { TrainingDiverged } from "../../../src/runtime/training/diverged.js"
 import { resumeTraining, train, type TrainOptions } from "../../../src/runtime/training/trainer.js"
@@ -165,6 +166,16 @@ describe("going on", () => {
     await rename(join(shop.folder, "at-6"), checkpointPath(shop.run("rewound"), "last"))
     await resumeTraining({ run: shop.run("rewound"), workers: 0 })
     expect((await logOf("rewound")).map((entry) => ({ ...entry, seconds: 0, seconds_per_step: 0 }))).toEqual(before)
+  })
+
+  test("is refused while the run is being trained, and changes nothing", async () => {
+    await train(options("busy", { steps: 1 }))
+    const lock = await lockRun(shop.run("busy"))
+    const failed = await failureOf(resumeTraining({ run: shop.run("busy"), steps: 2, workers: 0 }))
+    expect(failed.message).toMatch(/busy is being trained by process/)
+    expect((await RunFolder.open(shop.run("busy"))).record.options.steps).toBe(1)
+    await lock.release()
+    expect(await resumeTraining({ run: shop.run("busy"), steps: 2, workers: 0 })).toMatchObject({ step: 2 })
   })
 
   test("at the limit is refused, and says what to give", async () => {

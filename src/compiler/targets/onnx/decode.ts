@@ -56,8 +56,11 @@ export interface DecodedModel {
 type Integer = number | { toNumber(): number }
 
 /** 64-bit integers as numbers; those past the safe range keep only their magnitude. */
-const integer = (value: Integer | null | undefined): number =>
-  value === null || value === undefined ? 0 : typeof value === "number" ? value : value.toNumber()
+function integer(value: unknown): number {
+  // The generated types name a `Long` that they do not bring along, so what comes is described here.
+  const known = value as Integer | null | undefined
+  return known === null || known === undefined ? 0 : typeof known === "number" ? known : known.toNumber()
+}
 
 /** @throws Error when `bytes` are not a protobuf message with the fields of a ModelProto */
 export function decodeModel(bytes: Uint8Array): DecodedModel {

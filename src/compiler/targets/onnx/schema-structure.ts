@@ -2,7 +2,7 @@
  * The ONNX operators that move elements about (shapes, slices, look-ups): entries of the operator table.
  */
 
-import { add, asConstant, constant, equal, formatShape, subtract, type Dim } from "../../ir/dims.js"
+import { add, asConstant, constant, formatShape, subtract, type Dim } from "../../ir/dims.js"
 import {
   ANY,
   ANY_NUMBER,

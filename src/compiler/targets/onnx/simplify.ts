@@ -9,7 +9,7 @@
  */
 
 import { asConstant, equal } from "../../ir/dims.js"
-import { Draft, type DraftNode } from "./draft.js"
+import type { Draft, DraftNode } from "./draft.js"
 import { reshapeTensor, sameTensor, transposeTensor, type OnnxTensor, type OnnxType } from "./tensors.js"
 
 export function simplify(draft: Draft): void {

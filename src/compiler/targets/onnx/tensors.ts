@@ -151,7 +151,7 @@ export function withSizes(dim: Dim, sizes: Sizes): Dim {
   const bindings = new Map(
     symbolsOf(dim).flatMap((name) => (sizes.has(name) ? [[name, constant(sizes.get(name)!)]] : [])),
   )
-  return bindings.size === 0 ? dim : substitute(dim, bindings as Map<string, Dim>)
+  return bindings.size === 0 ? dim : substitute(dim, bindings)
 }
 
 /**

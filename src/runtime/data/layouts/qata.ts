@@ -93,7 +93,7 @@ export function parseQataAnnotation(text: string, file: string): QataAnnotation 
     }
     rows.forEach((row: unknown, index) => checkRow(row, `${file}: ${split}[${index}]`))
   }
-  return record as QataAnnotation
+  return record
 }
 
 function checkRow(row: unknown, where: string): void {
