@@ -121,31 +121,37 @@ async function open(competitor, request) {
 
 /** Turns of one step each; the first steps warm up, and the very first tells whether all compute the same. */
 async function measure(title, race) {
-  const entries = race.map((competitor) => ({ competitor, losses: [], seconds: [] }))
+  const entries = race.map((competitor) => ({ competitor, losses: [], seconds: [], cpu: [] }))
   const live = process.stderr.isTTY === true
   for (let round = 0; round < WARM_UP + rounds; round++) {
     if (live) process.stderr.write(`\r\u001b[2K${title}: round ${round + 1} of ${WARM_UP + rounds}`)
-    for (const { competitor, losses, seconds } of entries) {
+    for (const { competitor, losses, seconds, cpu } of entries) {
       const step = await competitor.peer.ask("step", competitor.key.startsWith("mdl") ? { rate: RATE } : {})
       losses.push(step.loss)
-      if (round >= WARM_UP) seconds.push(step.seconds)
+      if (round >= WARM_UP) {
+        seconds.push(step.seconds)
+        cpu.push(step.cpu)
+      }
       await pause(PAUSE_MS)
     }
   }
   if (live) process.stderr.write("\r\u001b[2K")
   const best = Math.min(...entries[0].seconds)
-  const rows = entries.map(({ competitor: { key, label, engine, parameters }, losses, seconds }) => ({
+  const rows = entries.map(({ competitor: { key, label, engine, parameters }, losses, seconds, cpu }) => ({
     key,
     label,
     engine,
     parameters,
     best: Math.min(...seconds),
     median: [...seconds].sort((a, b) => a - b)[Math.floor(seconds.length / 2)],
-    /** time over ours */
+    /** processor time of all threads, best: what is left to compare on a machine that others use too */
+    bestCpu: Math.min(...cpu),
+    /** best time over ours */
     ratio: Math.min(...seconds) / best,
     firstLoss: losses[0],
     lastLoss: losses.at(-1),
     seconds,
+    cpu,
   }))
   print(title, rows)
   return { title, rows }
@@ -166,12 +172,23 @@ function print(title, rows) {
     `${(row.best * 1e3).toFixed(1)} ms`,
     `${(row.median * 1e3).toFixed(1)} ms`,
     row.ratio.toFixed(2),
+    `${(row.bestCpu * 1e3).toFixed(1)} ms`,
     String(row.parameters),
     row.firstLoss.toFixed(6),
     row.lastLoss.toFixed(6),
     row.engine,
   ])
-  const head = ["", `best of ${rounds}`, "median", "ratio", "parameters", "first loss", "last loss", "engine"]
+  const head = [
+    "",
+    `best of ${rounds}`,
+    "median",
+    "ratio",
+    "processor",
+    "parameters",
+    "first loss",
+    "last loss",
+    "engine",
+  ]
   const widths = head.map((name, column) => Math.max(name.length, ...cells.map((row) => row[column].length)))
   const numeric = (column) => column > 0 && column < head.length - 1
   const line = (row) =>

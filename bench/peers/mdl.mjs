@@ -74,7 +74,7 @@ await serve({
   },
 
   step({ rate }) {
-    const { result, seconds } = timed(() => session.trainStep(feeds, rate))
-    return { seconds, loss: result.total }
+    const { result, ...times } = timed(() => session.trainStep(feeds, rate))
+    return { ...times, loss: result.total }
   },
 })

@@ -79,12 +79,12 @@ await serve({
   },
 
   step() {
-    const { result, seconds } = timed(() => {
+    const { result, ...times } = timed(() => {
       const cost = optimizer.minimize(loss, true)
       const value = cost.dataSync()[0]
       cost.dispose()
       return value
     })
-    return { seconds, loss: result }
+    return { ...times, loss: result }
   },
 })

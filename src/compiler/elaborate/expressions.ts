@@ -396,7 +396,7 @@ function integers(
         kind: "not-whole",
         ...context.locate(span),
         expression: context.nameOf(expression),
-        at: `${dims.format(left)} is ${a ?? "not known"}, ${dims.format(right)} is ${b ?? "not known"}`,
+        at: `here it is ${a ?? dims.format(left)} / ${b ?? dims.format(right)}`,
         hint:
           dims.symbolsOf(left).length > 0
             ? `choose an input size that is a multiple of ${dims.format(right)}`

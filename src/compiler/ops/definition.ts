@@ -167,7 +167,12 @@ export interface OnnxContext {
   /** the integer size of a dim; throws a clear error when it depends on a symbolic (unsized) symbol */
   size(dim: Dim): number
   /** Appends a node with `outputs` outputs (default 1); gives their names. */
-  node(op: string, inputs: readonly string[], attributes?: Record<string, OnnxAttribute>, outputs?: number): readonly string[]
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes?: Record<string, OnnxAttribute>,
+    outputs?: number,
+  ): readonly string[]
   /** f32/i32/bool initialiser */
   constant(dtype: DataType, shape: readonly number[], values: readonly number[]): string
   /** int64 initialiser (shapes, axes, starts ...) */
@@ -228,7 +233,12 @@ export interface OpCase {
   /** largest |error| allowed against the float64 reference, relative to the largest magnitude; default 2e-5 */
   readonly tolerance?: number
   /** why a check is left out, by check; a reason is required */
-  readonly skip?: { readonly gradient?: string; readonly tensorflow?: string; readonly onnx?: string; readonly tfjs?: string }
+  readonly skip?: {
+    readonly gradient?: string
+    readonly tensorflow?: string
+    readonly onnx?: string
+    readonly tfjs?: string
+  }
 }
 
 export interface CaseInput {

@@ -88,7 +88,8 @@ export function broadcastTypes(context: InferContext, inputs: readonly number[])
       const axis = position - (rank - shape.length)
       const dim = shape[axis]
       if (dim === undefined) next.push(old!)
-      else if (old === undefined || (asConstant(old.dim) === 1 && asConstant(dim) !== 1)) next.push({ dim, input, axis })
+      else if (old === undefined || (asConstant(old.dim) === 1 && asConstant(dim) !== 1))
+        next.push({ dim, input, axis })
       else if (asConstant(dim) === 1) next.push(old)
       else if (context.same(old.dim, dim)) next.push({ ...old, dim: moreTelling(old.dim, dim) })
       else {
