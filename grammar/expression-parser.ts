@@ -390,7 +390,7 @@ export abstract class ExpressionParser extends RecoveringParser {
   private doFollows(): boolean {
     const first = this.LA(2).tokenType
     if (first !== t.Let && first !== t.Return && first !== t.Check) return false
-    const second: IToken = this.LA(3)
+    const second = this.LA(3)
     return second.tokenType !== t.Colon && second.tokenType !== t.Comma && second.tokenType !== t.RightCurly
   }
 }

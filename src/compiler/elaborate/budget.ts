@@ -16,13 +16,13 @@ export const LIMITS = {
   /** expressions within expressions, over all calls; the stack of a default Node holds several times as many */
   depth: 500,
   /** nodes of the graph before gradients */
-  nodes: 50_000,
+  nodes: 120_000,
   /** values that one value holds, counted through lists and records */
   items: 100_000,
   /** characters of one text */
   characters: 100_000,
   /** expressions evaluated, and list items made, in sixteens */
-  steps: 1_000_000,
+  steps: 2_500_000,
   /** definitions that use one another in a row */
   definitions: 512,
 } as const

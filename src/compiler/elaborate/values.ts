@@ -7,7 +7,7 @@
  */
 
 import type { BlockItem, FunctionItem, Span } from "../../../grammar/ast.js"
-import { asConstant, format, formatShape, type Dim } from "../ir/dims.js"
+import { format, formatShape, type Dim } from "../ir/dims.js"
 import type { Initializer, TensorType, ValueId } from "../ir/graph.js"
 import type { OpName } from "../ops/names.js"
 import type { Module } from "../resolve/modules.js"
@@ -83,12 +83,6 @@ export interface Instance {
 export interface SectionContext {
   readonly name: string
   readonly frozen: boolean
-}
-
-export const int = (value: number | Dim, of?: (n: number) => Dim): StaticValue => {
-  if (typeof value !== "number") return { kind: "int", dim: value }
-  if (of === undefined) throw new Error("int needs a constructor for plain numbers")
-  return { kind: "int", dim: of(value) }
 }
 
 /** The word people use for a kind of value. */
@@ -200,9 +194,4 @@ export function sameValue(a: StaticValue, b: StaticValue): boolean {
     case "error":
       return true
   }
-}
-
-/** The plain integer, when `value` is one without symbols. */
-export function plainInteger(value: StaticValue): number | undefined {
-  return value.kind === "int" ? asConstant(value.dim) : undefined
 }

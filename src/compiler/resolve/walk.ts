@@ -3,7 +3,7 @@
  * for passes that only look.
  */
 
-import type { DimExpression, Expression, Statement, TypeExpression } from "../../../grammar/ast.js"
+import type { Expression, Statement } from "../../../grammar/ast.js"
 
 export function childExpressions(expression: Expression): readonly Expression[] {
   switch (expression.kind) {
@@ -54,9 +54,4 @@ export function statementExpressions(statement: Statement): readonly Expression[
     case "check":
       return [statement.condition, statement.message]
   }
-}
-
-/** The dims of a type; none for plain types. */
-export function dimsOf(type: TypeExpression | undefined): readonly DimExpression[] {
-  return type?.kind === "tensor-type" ? type.dims : []
 }

@@ -36,10 +36,10 @@ describe("formatting keeps meaning and comments, and is settled after one go", (
   })
 
   test("for any file", async () => {
-    await fc.assert(fc.asyncProperty(spaced(fileWords, false), keeps), { numRuns: 150 })
+    await fc.assert(fc.asyncProperty(spaced(fileWords, false), keeps), { numRuns: 60 })
   })
 
   test("for any file with comments anywhere", async () => {
-    await fc.assert(fc.asyncProperty(spaced(fileWords, true), keeps), { numRuns: 150 })
+    await fc.assert(fc.asyncProperty(spaced(fileWords, true), keeps), { numRuns: 60 })
   })
 })
