@@ -160,6 +160,12 @@ export class Beginnings {
     return undefined
   }
 
+  /** Is what stands before `index` still waiting for a value? */
+  expectsValue(index: number): boolean {
+    const before = this.type(index - 1)
+    return before !== t.LeftCurly && before !== t.Comma && !this.endsValue(index - 1)
+  }
+
   /** Can a statement end with the token at `index`? */
   endsValue(index: number): boolean {
     const type = this.type(index)

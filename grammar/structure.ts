@@ -153,6 +153,8 @@ class Structurer {
       return
     }
     if (this.stack.length === 0 || this.look.beginsLine(index, this.context)) return
+    // `monitor = x +` and on the next line `loss  batch = 4`: in `train` that is a value and the next setting.
+    if (this.context === "train" && this.look.expectsValue(index)) return
     const kinds: readonly Context[] = ["file", "model", "ablation", "body"]
     const kind = kinds.find((context) => this.look.beginsForSure(index, context))
     if (kind === undefined) return

@@ -84,6 +84,18 @@ function gridOf(sizes: readonly number[], image: Size): Size | undefined {
   return fits && height <= image.height && height > 1 ? { height, width } : undefined
 }
 
+/** Largest to least share below which a distribution prefers nothing. */
+const ALIKE = 1.05
+
+/**
+ * The values to draw a heat map of. Maps are drawn from the least to the greatest value, so one in which all shares are
+ * alike would show rounding errors in full colour: it becomes flat.
+ */
+export function drawable({ values }: PatchInterest): { readonly values: Float32Array; readonly isFlat: boolean } {
+  const isFlat = Math.max(...values) <= ALIKE * Math.min(...values)
+  return { values: isFlat ? new Float32Array(values.length) : values, isFlat }
+}
+
 /** A piece of a note as it is written: a word, a number or a mark, and which tokens it became. */
 export interface NotePiece {
   readonly text: string

@@ -15,7 +15,7 @@ import { makeFolderFor } from "../deployment/target-folder.js"
 import { writeAtomically } from "../runs/atomic-file.js"
 import type { OpenRun } from "../runs/open-run.js"
 import { UserError } from "../user-error.js"
-import type { WeighedPiece } from "./interest.js"
+import { drawable, type WeighedPiece } from "./interest.js"
 import { fitted, predictCase, resizeNearest } from "./predict-case.js"
 
 export interface PredictionRequest {
@@ -81,7 +81,9 @@ export async function writePrediction(run: OpenRun, request: PredictionRequest):
   await writeAtomically(resolve(out), await maskPng(probability, target, threshold))
   const shownMask = resizeNearest(prediction.probability, prediction.size, shown)
   await writeAtomically(overlay, await overlayPng({ ...picture, image: planes, prediction: shownMask, threshold }))
-  for (const [index, { grid, values }] of patches.entries()) {
+  for (const [index, patch] of patches.entries()) {
+    const { grid } = patch
+    const { values } = drawable(patch)
     await writeAtomically(heatmaps[index]!.file, await heatmapPng({ ...picture, values, grid, over: planes }))
   }
   return {

@@ -10,6 +10,7 @@
 
 import { type Pixels, heatmapPng, pngOf, readMask, readPixels, writePlanes } from "../data/images.js"
 import type { Sample } from "../data/sample.js"
+import { drawable } from "../prediction/interest.js"
 import { fitted, predictCase } from "../prediction/predict-case.js"
 import type { OpenRun } from "../runs/open-run.js"
 import type { Evaluation } from "../training/evaluate.js"
@@ -86,13 +87,12 @@ async function drawCase(
   const heatmaps: GalleryCase["heatmaps"][number][] = []
   for (const interest of interests) {
     if (interest.kind !== "patches") continue
-    const { name, grid, values } = interest
+    const { name, grid } = interest
+    const { values, isFlat } = drawable(interest)
     const png = await heatmapPng({ values, grid, over: planes, size: shown, channels: "rgb" })
-    heatmaps.push({
-      name,
-      caption: `${grid.height}x${grid.width} patches, ${percent(Math.min(...values))} to ${percent(Math.max(...values))}`,
-      png,
-    })
+    const [least, most] = [Math.min(...interest.values), Math.max(...interest.values)]
+    const shares = isFlat ? `all alike, ${percent(most)} each` : `${percent(least)} to ${percent(most)}`
+    heatmaps.push({ name, caption: `${grid.height}x${grid.width} patches, ${shares}`, png })
   }
   return {
     rank,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { interestsOf, notePieces, weighed } from "../../../src/runtime/prediction/interest.js"
+import { drawable, interestsOf, notePieces, weighed } from "../../../src/runtime/prediction/interest.js"
 import { WordsTokenizer } from "../../../src/runtime/tokenizers/words.js"
 
 const IMAGE = { height: 32, width: 32 }
@@ -38,6 +38,22 @@ describe("interestsOf", () => {
     expect(found([16], negative)).toEqual([])
     expect(found([16], { shape: [1, 16], data: new Float32Array(16).fill(NaN) })).toEqual([])
     expect(interestsOf({ outputs: [{ name: "gone", shape: [16], doc: undefined }] }, {}, IMAGE, 0, 0)).toEqual([])
+  })
+})
+
+describe("drawable", () => {
+  const patches = (values: readonly number[]) =>
+    ({ kind: "patches", name: "x", grid: { height: 2, width: 2 }, values: Float32Array.from(values) }) as const
+
+  it("draws differences as they are", () => {
+    expect(drawable(patches([0.1, 0.2, 0.3, 0.4]))).toEqual({
+      values: Float32Array.of(0.1, 0.2, 0.3, 0.4),
+      isFlat: false,
+    })
+  })
+
+  it("does not draw rounding errors of a map that prefers nothing", () => {
+    expect(drawable(patches([0.25, 0.2500001, 0.25, 0.2499999]))).toEqual({ values: new Float32Array(4), isFlat: true })
   })
 })
 
