@@ -56,6 +56,6 @@ function shaded(words: Words): Html[] {
 }
 
 /** `12.5 %` */
-export const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`
+export const percent = (share: number): string => `${Number((100 * share).toFixed(2))} %`
 
 const dataUri = (png: Uint8Array): string => `data:image/png;base64,${Buffer.from(png).toString("base64")}`
