@@ -237,16 +237,9 @@ export const ERROR_EXAMPLES = {
     fix: "Lists count from 0; the last item is also `[-1]`.",
   },
   "not-differentiable": {
-    fact: {
-      kind: "not-differentiable",
-      span: NOWHERE,
-      inner: undefined,
-      calls: [],
-      operation: "one_hot",
-      loss: "dice",
-      reason: "(the reason that the operation gives)",
-    },
-    reserved: "today the making of the training program stops with the same facts in an error without a place",
+    text: model(
+      "  encoder vision { let steps = floor(conv2d(image, 1)) }\n  output probability = sigmoid(steps)\n  loss overlap = dice_loss(probability, mask)",
+    ),
     fix: "Wrap what nothing should be learned through in `stop_gradient(...)`.",
   },
   "limit-exceeded": {
@@ -294,9 +287,9 @@ export const ERROR_EXAMPLES = {
     fix: "Remove what uses it too, or give the model a parameter and an `if` for the case without.",
   },
   "vary-not-chosen": {
-    fact: { kind: "vary-not-chosen", span: NOWHERE, name: "dim", count: 3 },
-    reserved: "`vary` is read and checked, and has no effect until `mdl ablate` is there",
-    fix: "Use one `ablation` with `set` for each value.",
+    text: `${model("  output probability = sigmoid(conv2d(image, 1, kernel = size))").replace("model Small", "model Small(size: int = 3)")}\n\nablation kernels of Small { vary size in [1, 5] }`,
+    selector: "kernels",
+    fix: "Use one `ablation` with `set` for each value. `mdl check` checks every value of a `vary`.",
   },
   "unknown-setting": {
     text: model(OUTPUT + "\n  train { learning_rate = 3 }"),
@@ -316,8 +309,9 @@ export const ERROR_EXAMPLES = {
     fix: "Give each section a name of its own: `head fine { ... }`.",
   },
   "nothing-to-train": {
-    fact: { kind: "nothing-to-train", span: NOWHERE, model: "Small" },
-    reserved: "no stage reports it yet",
+    text: model(
+      "  frozen decoder { output probability = sigmoid(conv2d(image, 1)) }\n  loss overlap = dice_loss(probability, mask)",
+    ),
     fix: "Add a loss, or unfreeze a section.",
   },
   "no-outputs": {

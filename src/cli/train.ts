@@ -5,6 +5,7 @@
  * Thin: the work is in runtime/training/. Ctrl-C lets the step finish and writes a checkpoint; a second one ends at once.
  */
 import { Command, InvalidArgumentError, Option } from "commander"
+import { reportForRun } from "../runtime/reports/report-for-run.js"
 import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
 import type { TrainResult } from "../runtime/training/observer.js"
 import { durationText, progressFor, scoreText } from "../runtime/training/progress.js"
@@ -25,6 +26,7 @@ interface TrainFlags {
   readonly evalEvery?: number
   readonly workers?: number
   readonly precision: "f32" | "bf16"
+  readonly report: boolean
   readonly json?: boolean
 }
 
@@ -55,6 +57,7 @@ export function trainCommand(): Command {
     .option("--eval-every <steps>", "score the validation split so often, instead of after every epoch", positive)
     .option("--workers <n>", "threads that read images ahead", wholeNumber)
     .addOption(new Option("--precision <type>", "of the computation").choices(["f32", "bf16"]).default("f32"))
+    .option("--no-report", "do not write report.html")
     .option("--json", "print the result as JSON and nothing else on stdout")
     .action(async (model: string | undefined, flags: TrainFlags) => {
       if (flags.precision === "bf16")
@@ -74,8 +77,13 @@ export function trainCommand(): Command {
                 epochs,
                 ...running,
               })
-        if (flags.json) printJson(result)
-        else if (result.ended !== "interrupted") print(resultText(result))
+        // The page shows validation cases: looking at test cases after every run would make them part of the training.
+        const report =
+          flags.report && result.ended !== "interrupted" && result.valid?.scores
+            ? await reportForRun(result.run, { split: "valid" })
+            : undefined
+        if (flags.json) printJson(report === undefined ? result : { ...result, report })
+        else if (result.ended !== "interrupted") print(resultText(result, report))
         if (result.ended === "interrupted") {
           throw new Interrupted(`stopped at step ${result.step}; go on with: mdl train --resume ${result.run}`)
         }
@@ -116,7 +124,8 @@ const ENDED: Readonly<Record<TrainResult["ended"], string>> = {
   interrupted: "interrupted",
 }
 
-function resultText({ run, ended, step, epochs, best, valid, warnings, seconds }: TrainResult): string {
+function resultText(result: TrainResult, report: string | undefined): string {
+  const { run, ended, step, epochs, best, valid, warnings, seconds } = result
   const time = `${durationText(seconds.total)} (steps ${durationText(seconds.steps)}, waiting for data ${durationText(seconds.data)}, scoring ${durationText(seconds.evaluation)})`
   return [
     `${ended === "early-stop" ? "stopped early" : "finished"}: ${ENDED[ended]}; ${step} steps, ${epochs} epochs, ${time}`,
@@ -126,6 +135,7 @@ function resultText({ run, ended, step, epochs, best, valid, warnings, seconds }
     ...(best ? [`best: ${best.metric} ${best.score.toFixed(4)} at step ${best.step}, epoch ${best.epoch + 1}`] : []),
     ...warnings.map((text) => `warning: ${text}`),
     `run: ${run}`,
+    ...(report === undefined ? [] : [`report: ${report}`]),
     `next: mdl eval ${run} --split test`,
   ].join("\n")
 }
