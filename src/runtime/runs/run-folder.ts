@@ -1,0 +1,272 @@
+/**
+ * A run on disk: what was trained, on what, how, and what came of it.
+ *
+ *   run.json                      what is being trained: model text, description, data, tokenizers, options, versions
+ *   model/saved_model.pb          the programs
+ *   checkpoints/NAME.safetensors  `last` and `best`
+ *   log.jsonl                     one line per group of steps, per evaluation, per epoch, per warning
+ *   scores.json                   the result, written at the end
+ *
+ * Takes a folder and a record; gives a folder that stands on its own: using or resuming a run needs neither the model's
+ * text nor the compiler. It is made beside its place and renamed, so it is there as a whole or not at all, and a folder
+ * that holds anything is never written into.
+ */
+import { createHash } from "node:crypto"
+import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { basename, dirname, join, resolve } from "node:path"
+import { DESCRIPTION_FORMAT, type TrainerDescription } from "../../compiler/trainer.js"
+import { codeOf, messageOf } from "../data/data-error.js"
+import { listed, type Split } from "../data/sample.js"
+import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
+import { UserError } from "../user-error.js"
+import { type FileOperations, NODE_FILES, writeAtomically } from "./atomic-file.js"
+import type { LogEntry, RunScores } from "./run-log.js"
+
+/** Version of run.json; a run of another version is refused. */
+export const RUN_FORMAT = 1
+
+export interface RunModel {
+  /** as it was given: `file.mdl#selector` */
+  readonly reference: string
+  readonly selector: string | undefined
+  /** SHA-256 over all texts, see `sourceHash` */
+  readonly sourceHash: string
+  /** every text that the model was made of, `std/` included, by path */
+  readonly sources: Readonly<Record<string, string>>
+  /** SHA-256 of model/saved_model.pb */
+  readonly programHash: string
+}
+
+export interface RunData {
+  /** absolute */
+  readonly root: string
+  readonly layout: string
+  /** cases per split */
+  readonly splits: Readonly<Record<Split, number>>
+  /** of the cases' names, notes and file sizes, see `fingerprintOf` */
+  readonly fingerprint: string
+}
+
+export interface RunOptions {
+  readonly seed: number
+  readonly batch: number
+  /** limits; both hold, whichever comes first */
+  readonly epochs: number
+  readonly steps: number | undefined
+  /** the validation split is scored every so many steps; undefined: after every epoch */
+  readonly evalEvery: number | undefined
+  /** `--size`, if it was given */
+  readonly size: number | undefined
+}
+
+export interface RunRecord {
+  readonly format: typeof RUN_FORMAT
+  /** ISO 8601 */
+  readonly created: string
+  readonly model: RunModel
+  readonly description: TrainerDescription
+  readonly data: RunData
+  /** by the name of the input */
+  readonly tokenizers: Readonly<Record<string, TokenizerDescription>>
+  readonly options: RunOptions
+  readonly versions: Readonly<Record<string, string>>
+}
+
+/** A folder that cannot be used as a run, or for a new one. */
+export class RunFolderError extends UserError {
+  override readonly name = "RunFolderError"
+}
+
+const RECORD = "run.json"
+const LOG = "log.jsonl"
+const SCORES = "scores.json"
+
+/** @throws RunFolderError when `folder` is not free: it holds a run, or something else */
+export async function requireFreeFolder(folder: string): Promise<void> {
+  let entries: string[]
+  try {
+    entries = await readdir(folder)
+  } catch (thrown) {
+    const code = codeOf(thrown)
+    if (code === "ENOENT") return
+    if (code === "ENOTDIR") throw new RunFolderError(`${folder} is a file, not a folder: name another folder with --run`)
+    throw new RunFolderError(`${folder} cannot be used: ${messageOf(thrown)}`, { cause: thrown })
+  }
+  if (entries.length === 0) return
+  if (entries.includes(RECORD)) {
+    throw new RunFolderError(
+      `${folder} already holds a run\n  go on with it: mdl train --resume ${folder}\n  or start another: name a new folder with --run`,
+    )
+  }
+  throw new RunFolderError(
+    `${folder} is not empty and holds no run: ${listed(entries.sort(), 4)}\n  name a new or empty folder with --run`,
+  )
+}
+
+export class RunFolder {
+  private constructor(
+    /** absolute */
+    readonly path: string,
+    private current: RunRecord,
+    private readonly files: FileOperations,
+  ) {}
+
+  get record(): RunRecord {
+    return this.current
+  }
+
+  /** Folder of the SavedModel. */
+  get modelPath(): string {
+    return join(this.path, "model")
+  }
+
+  /**
+   * Makes the folder of a new run.
+   *
+   * @throws RunFolderError when it is not free or cannot be made
+   */
+  static async create(
+    folder: string,
+    record: RunRecord,
+    savedModel: Uint8Array,
+    files: FileOperations = NODE_FILES,
+  ): Promise<RunFolder> {
+    const path = resolve(folder)
+    await requireFreeFolder(path)
+    const fresh = join(dirname(path), `.${basename(path)}.making-${process.pid}`)
+    try {
+      await rm(fresh, { recursive: true, force: true })
+      await mkdir(join(fresh, "model"), { recursive: true })
+      await mkdir(join(fresh, "checkpoints"))
+      await writeAtomically(join(fresh, "model", "saved_model.pb"), savedModel, files)
+      await writeAtomically(join(fresh, RECORD), recordText(record), files)
+      await writeFile(join(fresh, LOG), "")
+      // An empty folder gives way to the rename; a missing one is made by it.
+      await rename(fresh, path)
+    } catch (thrown) {
+      await rm(fresh, { recursive: true, force: true })
+      if (thrown instanceof UserError || codeOf(thrown) === undefined) throw thrown
+      throw new RunFolderError(`the run folder ${path} cannot be made: ${messageOf(thrown)}`, { cause: thrown })
+    }
+    return new RunFolder(path, record, files)
+  }
+
+  /**
+   * Opens the folder of a run.
+   *
+   * @throws RunFolderError when it holds no run, or one of another version, or its programs are not those it was made with
+   */
+  static async open(folder: string, files: FileOperations = NODE_FILES): Promise<RunFolder> {
+    const path = resolve(folder)
+    const record = parseRecord(await readRunFile(path, RECORD), join(path, RECORD))
+    const program = await readRunFile(path, join("model", "saved_model.pb"))
+    if (programHash(program) !== record.model.programHash) {
+      throw new RunFolderError(`${join(path, "model", "saved_model.pb")} is damaged: its checksum is not the one in ${RECORD}`)
+    }
+    return new RunFolder(path, record, files)
+  }
+
+  /** Replaces what is to be changed in run.json. */
+  async update(changes: Partial<Pick<RunRecord, "options" | "data">>): Promise<void> {
+    const record = { ...this.current, ...changes }
+    await writeAtomically(join(this.path, RECORD), recordText(record), this.files)
+    this.current = record
+  }
+
+  /** Appends a line to the log. */
+  async log(entry: LogEntry): Promise<void> {
+    try {
+      await appendFile(join(this.path, LOG), `${JSON.stringify(entry)}\n`)
+    } catch (thrown) {
+      if (codeOf(thrown) === undefined) throw thrown
+      throw new RunFolderError(`${join(this.path, LOG)} cannot be written: ${messageOf(thrown)}`, { cause: thrown })
+    }
+  }
+
+  /** The log. A last line without an end was being written when the process was killed, and is left out. */
+  async readLog(): Promise<readonly LogEntry[]> {
+    const lines = (await readRunFile(this.path, LOG)).toString("utf8").split("\n")
+    return lines.slice(0, -1).map((line, index) => {
+      try {
+        return JSON.parse(line) as LogEntry
+      } catch (thrown) {
+        throw new RunFolderError(`${join(this.path, LOG)}:${index + 1}: not valid JSON`, { cause: thrown })
+      }
+    })
+  }
+
+  /** Removes what the log says about steps after `step`: a resumed run does them again. */
+  async rewindLog(step: number): Promise<void> {
+    const kept = (await this.readLog()).filter((entry) => entry.step <= step)
+    await writeAtomically(join(this.path, LOG), kept.map((entry) => `${JSON.stringify(entry)}\n`).join(""), this.files)
+  }
+
+  /** Removes the folder and all that is in it. */
+  async discard(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true })
+  }
+
+  async writeScores(scores: RunScores): Promise<void> {
+    await writeAtomically(join(this.path, SCORES), `${JSON.stringify(scores, undefined, 2)}\n`, this.files)
+  }
+
+  /** The result of the run; undefined as long as it has not ended once. */
+  async readScores(): Promise<RunScores | undefined> {
+    let text: string
+    try {
+      text = await readFile(join(this.path, SCORES), "utf8")
+    } catch (thrown) {
+      if (codeOf(thrown) === "ENOENT") return undefined
+      throw thrown
+    }
+    try {
+      return JSON.parse(text) as RunScores
+    } catch (thrown) {
+      throw new RunFolderError(`${join(this.path, SCORES)} is damaged: it is not valid JSON`, { cause: thrown })
+    }
+  }
+}
+
+/** SHA-256 of a program file, in hexadecimal. */
+export function programHash(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex")
+}
+
+function recordText(record: RunRecord): string {
+  return `${JSON.stringify(record, undefined, 2)}\n`
+}
+
+async function readRunFile(folder: string, name: string): Promise<Buffer> {
+  try {
+    return await readFile(join(folder, name))
+  } catch (thrown) {
+    const code = codeOf(thrown)
+    if (code === "ENOENT" || code === "ENOTDIR") {
+      throw new RunFolderError(`${folder} is not the folder of a run: it has no ${name}`, { cause: thrown })
+    }
+    throw new RunFolderError(`${join(folder, name)} cannot be read: ${messageOf(thrown)}`, { cause: thrown })
+  }
+}
+
+function parseRecord(bytes: Buffer, path: string): RunRecord {
+  let value: unknown
+  try {
+    value = JSON.parse(bytes.toString("utf8"))
+  } catch (thrown) {
+    throw new RunFolderError(`${path} is damaged: it is not valid JSON`, { cause: thrown })
+  }
+  const record = value as Partial<RunRecord> | null
+  if (typeof record !== "object" || record === null || record.format === undefined) {
+    throw new RunFolderError(`${path} does not describe a run`)
+  }
+  const described = record.description?.format
+  if (record.format !== RUN_FORMAT || described !== DESCRIPTION_FORMAT) {
+    throw new RunFolderError(
+      `${path} was written by another version of this tool (format ${record.format}, program ${described}; ` +
+        `this one reads ${RUN_FORMAT} and ${DESCRIPTION_FORMAT}): use that version, or train again`,
+    )
+  }
+  const missing = (["model", "data", "tokenizers", "options"] as const).filter((key) => record[key] === undefined)
+  if (missing.length > 0) throw new RunFolderError(`${path} is damaged: it has no ${missing.join(", ")}`)
+  return record as RunRecord
+}

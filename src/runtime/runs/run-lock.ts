@@ -1,0 +1,81 @@
+/**
+ * One trainer per run.
+ *
+ * Takes a run folder; gives a lock, or an error that says who holds it. Two processes that train in one folder would
+ * overwrite each other's checkpoints and mix their logs, and starting a second `--resume` by mistake is easy. The lock is a
+ * file that names its process; one left behind by a process that is gone is taken over.
+ */
+import { open, readFile, rm } from "node:fs/promises"
+import { hostname } from "node:os"
+import { join } from "node:path"
+import { codeOf } from "../data/data-error.js"
+import { RunFolderError } from "./run-folder.js"
+
+const LOCK = "run.lock"
+
+interface Holder {
+  readonly pid: number
+  readonly host: string
+}
+
+export interface RunLock {
+  release(): Promise<void>
+}
+
+/** @throws RunFolderError when a process that is still there trains in the folder */
+export async function lockRun(folder: string): Promise<RunLock> {
+  const path = join(folder, LOCK)
+  const mine: Holder = { pid: process.pid, host: hostname() }
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      const handle = await open(path, "wx")
+      try {
+        await handle.writeFile(JSON.stringify(mine))
+      } finally {
+        await handle.close()
+      }
+      return { release: () => rm(path, { force: true }) }
+    } catch (thrown) {
+      if (codeOf(thrown) !== "EEXIST") throw thrown
+    }
+    const holder = await readHolder(path)
+    if (holder && !isGone(holder)) {
+      throw new RunFolderError(
+        `${folder} is being trained by process ${holder.pid} on ${holder.host}: wait for it, or stop it` +
+          `\n  if that process is gone, remove ${path}`,
+      )
+    }
+    await rm(path, { force: true })
+  }
+  throw new RunFolderError(`${folder} is being opened by another process at the same moment: try again`)
+}
+
+/** Who holds the lock; undefined for a file that was not written to its end, by a process that died over it. */
+async function readHolder(path: string): Promise<Holder | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, "utf8")
+  } catch (thrown) {
+    if (codeOf(thrown) === "ENOENT") return undefined
+    throw thrown
+  }
+  try {
+    const { pid, host } = JSON.parse(text) as Partial<Holder>
+    return typeof pid === "number" && typeof host === "string" ? { pid, host } : undefined
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return undefined
+    throw thrown
+  }
+}
+
+/** Whether a process of this machine has ended. Of another machine's nothing is known, so it counts as there. */
+function isGone({ pid, host }: Holder): boolean {
+  if (host !== hostname()) return false
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (thrown) {
+    // EPERM: it is there, and another user's.
+    return codeOf(thrown) === "ESRCH"
+  }
+}
