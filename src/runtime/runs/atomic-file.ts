@@ -51,7 +51,7 @@ export async function writeAtomically(
     begun = true
     try {
       const write = async (bytes: Uint8Array): Promise<void> => {
-        for (let at = 0; at < bytes.length; ) {
+        for (let at = 0; at < bytes.length;) {
           at += (await handle.write(bytes, at, Math.min(MOST_AT_ONCE, bytes.length - at))).bytesWritten
         }
       }

@@ -131,7 +131,8 @@ async function readWhole(runFolder: string, name: CheckpointName): Promise<Check
   const path = checkpointPath(runFolder, name)
   const { metadata, tensors } = await readSafetensors(path)
   const format = metadata.get("format")
-  if (format !== FORMAT) throw new SafetensorsError(path, `is no checkpoint of a run: its format is ${format ?? "not given"}`)
+  if (format !== FORMAT)
+    throw new SafetensorsError(path, `is no checkpoint of a run: its format is ${format ?? "not given"}`)
   const sha256 = metadata.get(CHECKSUM)
   if (sha256 === undefined) throw new SafetensorsError(path, "is damaged: it has no checksum")
   return { name, path, state: parseState(metadata.get("state"), path), variables: tensors, sha256 }

@@ -10,7 +10,13 @@ import { type Feeds, NativeSession, SessionError } from "../session.js"
 import { createTokenizer, type Encoding, type Tokenizer } from "../tokenizers/tokenizer.js"
 import { caseFeeds, type InputPlan, planInputs } from "../training/feeds.js"
 import { channelsOf } from "../training/split-loader.js"
-import { type Checkpoint, CheckpointError, type CheckpointName, existingCheckpoints, readCheckpoint } from "./checkpoint.js"
+import {
+  type Checkpoint,
+  CheckpointError,
+  type CheckpointName,
+  existingCheckpoints,
+  readCheckpoint,
+} from "./checkpoint.js"
 import { RunFolder, RunFolderError, type RunRecord } from "./run-folder.js"
 
 export interface CaseFeeds {
@@ -53,7 +59,10 @@ export interface OpenRunOptions {
  * @throws RunFolderError when the folder holds no run, CheckpointError when the checkpoint is not whole,
  *   BackendUnavailable when there is no TensorFlow
  */
-export async function openRun(folderPath: string, { checkpoint: name = "best" }: OpenRunOptions = {}): Promise<OpenRun> {
+export async function openRun(
+  folderPath: string,
+  { checkpoint: name = "best" }: OpenRunOptions = {},
+): Promise<OpenRun> {
   const folder = await RunFolder.open(folderPath)
   const { record } = folder
   const { description } = record
@@ -102,6 +111,8 @@ export function restore(session: NativeSession, checkpoint: Checkpoint): void {
     session.write(checkpoint.variables)
   } catch (thrown) {
     if (!(thrown instanceof SessionError)) throw thrown
-    throw new CheckpointError(`${checkpoint.path} does not fit the model of this run: ${thrown.message}`, { cause: thrown })
+    throw new CheckpointError(`${checkpoint.path} does not fit the model of this run: ${thrown.message}`, {
+      cause: thrown,
+    })
   }
 }

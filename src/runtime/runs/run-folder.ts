@@ -89,7 +89,8 @@ export async function requireFreeFolder(folder: string): Promise<void> {
   } catch (thrown) {
     const code = codeOf(thrown)
     if (code === "ENOENT") return
-    if (code === "ENOTDIR") throw new RunFolderError(`${folder} is a file, not a folder: name another folder with --run`)
+    if (code === "ENOTDIR")
+      throw new RunFolderError(`${folder} is a file, not a folder: name another folder with --run`)
     throw new RunFolderError(`${folder} cannot be used: ${messageOf(thrown)}`, { cause: thrown })
   }
   if (entries.length === 0) return
@@ -161,7 +162,9 @@ export class RunFolder {
     const record = parseRecord(await readRunFile(path, RECORD), join(path, RECORD))
     const program = await readRunFile(path, join("model", "saved_model.pb"))
     if (programHash(program) !== record.model.programHash) {
-      throw new RunFolderError(`${join(path, "model", "saved_model.pb")} is damaged: its checksum is not the one in ${RECORD}`)
+      throw new RunFolderError(
+        `${join(path, "model", "saved_model.pb")} is damaged: its checksum is not the one in ${RECORD}`,
+      )
     }
     return new RunFolder(path, record, files)
   }

@@ -68,9 +68,7 @@ export async function writeSafetensors(
   files: FileOperations = NODE_FILES,
 ): Promise<string> {
   // Wide types first, then by name: all values stay aligned, and equal content gives equal files.
-  const ordered = [...tensors].sort(
-    ([a, x], [b, y]) => WIDTH[y.dtype] - WIDTH[x.dtype] || (a < b ? -1 : a > b ? 1 : 0),
-  )
+  const ordered = [...tensors].sort(([a, x], [b, y]) => WIDTH[y.dtype] - WIDTH[x.dtype] || (a < b ? -1 : a > b ? 1 : 0))
   const hash = createHash("sha256")
   const entries: [string, unknown][] = []
   let offset = 0
@@ -105,7 +103,9 @@ export async function writeSafetensors(
 function bytesOf(name: string, { dtype, shape, data }: HostTensor): Uint8Array {
   const size = shape.reduce((product, dim) => product * dim, 1)
   if (data.length !== size || data.BYTES_PER_ELEMENT !== WIDTH[dtype]) {
-    throw new RangeError(`${name}: ${data.length} values of ${data.BYTES_PER_ELEMENT} bytes for ${dtype}[${shape.join()}]`)
+    throw new RangeError(
+      `${name}: ${data.length} values of ${data.BYTES_PER_ELEMENT} bytes for ${dtype}[${shape.join()}]`,
+    )
   }
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }
@@ -254,12 +254,13 @@ function isSizes(value: unknown): value is readonly number[] {
 
 function checkedBooleans(bytes: Uint8Array, name: string, path: string): Uint8Array {
   const wrong = bytes.find((byte) => byte > 1)
-  if (wrong !== undefined) throw new SafetensorsError(path, `is damaged: ${name} holds ${wrong} where only 0 and 1 may be`)
+  if (wrong !== undefined)
+    throw new SafetensorsError(path, `is damaged: ${name} holds ${wrong} where only 0 and 1 may be`)
   return bytes
 }
 
 async function readExactly(handle: FileHandle, into: Uint8Array, position: number, path: string): Promise<void> {
-  for (let at = 0; at < into.length; ) {
+  for (let at = 0; at < into.length;) {
     const { bytesRead } = await handle.read(into, at, Math.min(MOST_AT_ONCE, into.length - at), position + at)
     if (bytesRead === 0) throw new SafetensorsError(path, `ended while it was being read, at byte ${position + at}`)
     at += bytesRead

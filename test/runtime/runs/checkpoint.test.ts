@@ -60,7 +60,9 @@ test("when neither is whole, both are told", async () => {
 })
 
 test("a missing checkpoint is named", async () => {
-  expect(await refusal(await folderWith("last"), "best")).toMatch(/best\.safetensors does not exist\n.*--checkpoint last/)
+  expect(await refusal(await folderWith("last"), "best")).toMatch(
+    /best\.safetensors does not exist\n.*--checkpoint last/,
+  )
 })
 
 test("a tensor file that is no checkpoint, and one that does not say where it had got to", async () => {

@@ -5,7 +5,12 @@ import { readFile, truncate, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { readSafetensors, readSafetensorsHeader, SafetensorsError, writeSafetensors } from "../../../src/runtime/runs/safetensors.js"
+import {
+  readSafetensors,
+  readSafetensorsHeader,
+  SafetensorsError,
+  writeSafetensors,
+} from "../../../src/runtime/runs/safetensors.js"
 import type { HostTensor } from "../../../src/runtime/session.js"
 import { temporaryFolder } from "../data/temporary.js"
 
@@ -56,12 +61,12 @@ describe("a round trip", () => {
     const values = fc.array(fc.float(), { maxLength: 12 })
     const tensor = fc.oneof(
       values.map((v): HostTensor => ({ dtype: "f32", shape: [1, v.length], data: Float32Array.from(v) })),
-      fc.array(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), { maxLength: 9 }).map(
-        (v): HostTensor => ({ dtype: "i32", shape: [v.length], data: Int32Array.from(v) }),
-      ),
-      fc.array(fc.boolean(), { maxLength: 9 }).map(
-        (v): HostTensor => ({ dtype: "bool", shape: [v.length, 1], data: Uint8Array.from(v, Number) }),
-      ),
+      fc
+        .array(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), { maxLength: 9 })
+        .map((v): HostTensor => ({ dtype: "i32", shape: [v.length], data: Int32Array.from(v) })),
+      fc
+        .array(fc.boolean(), { maxLength: 9 })
+        .map((v): HostTensor => ({ dtype: "bool", shape: [v.length, 1], data: Uint8Array.from(v, Number) })),
     )
     const name = fc.oneof(fc.string({ unit: "grapheme" }), fc.constantFrom("__proto__", "constructor", "7", ""))
     await fc.assert(
@@ -86,7 +91,11 @@ describe("a round trip", () => {
 
   test("the file is laid out as the format says: length, JSON header, values in little-endian order", async () => {
     const path = join(await temporaryFolder(), "one.safetensors")
-    await writeSafetensors(path, new Map([["x", { dtype: "f32", shape: [2], data: Float32Array.of(1, -2) }]]), new Map())
+    await writeSafetensors(
+      path,
+      new Map([["x", { dtype: "f32", shape: [2], data: Float32Array.of(1, -2) }]]),
+      new Map(),
+    )
     const bytes = await readFile(path)
     const length = Number(bytes.readBigUInt64LE(0))
     const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, unknown>
@@ -122,19 +131,25 @@ describe("a damaged file is refused", () => {
   })
 
   test("a header of 2^62 bytes is not made room for", async () => {
-    expect(await problemOf(await fileOf("{}", undefined, 2n ** 62n))).toMatch(/declares a header of 4611686018427387904 bytes/)
+    expect(await problemOf(await fileOf("{}", undefined, 2n ** 62n))).toMatch(
+      /declares a header of 4611686018427387904 bytes/,
+    )
     expect(await problemOf(await fileOf("{}", undefined, 50_000_000n))).toMatch(/cut off in its header: 50000008 bytes/)
   })
 
   test("a tensor of terabytes is not made room for", async () => {
     const dims = [2 ** 20, 2 ** 22]
     const huge = { x: { dtype: "F32", shape: dims, data_offsets: [0, 4 * 2 ** 42] } }
-    expect(await problemOf(await fileOf(huge))).toMatch(/cut off: its tensors need 17592186044416 bytes and 0 are there/)
+    expect(await problemOf(await fileOf(huge))).toMatch(
+      /cut off: its tensors need 17592186044416 bytes and 0 are there/,
+    )
   })
 
   test("sizes that overflow, offsets that overlap, leave gaps or do not fit the shape", async () => {
     const eight = new Uint8Array(8)
-    const one = (shape: unknown, offsets: unknown, dtype: unknown = "F32") => ({ x: { dtype, shape, data_offsets: offsets } })
+    const one = (shape: unknown, offsets: unknown, dtype: unknown = "F32") => ({
+      x: { dtype, shape, data_offsets: offsets },
+    })
     expect(await problemOf(await fileOf(one([2 ** 40, 2 ** 40], [0, 8]), eight))).toMatch(/needs .* bytes/)
     expect(await problemOf(await fileOf(one([2], [0, 4]), eight))).toMatch(/needs 8 bytes .* has 4/)
     expect(await problemOf(await fileOf(one([1], [4, 8]), eight))).toMatch(/starts at 4, not at 0/)
@@ -145,7 +160,10 @@ describe("a damaged file is refused", () => {
     expect(await problemOf(await fileOf(one([1], "0-4"), eight))).toMatch(/has the offsets/)
     expect(await problemOf(await fileOf(one([1], [0, 4], "F8_E5M2"), eight))).toMatch(/"F8_E5M2"; known types/)
     expect(await problemOf(await fileOf({ x: 3 }, eight))).toMatch(/not described by an object/)
-    const both = { a: { dtype: "F32", shape: [2], data_offsets: [0, 8] }, b: { dtype: "F32", shape: [1], data_offsets: [4, 8] } }
+    const both = {
+      a: { dtype: "F32", shape: [2], data_offsets: [0, 8] },
+      b: { dtype: "F32", shape: [1], data_offsets: [4, 8] },
+    }
     expect(await problemOf(await fileOf(both, eight))).toMatch(/b starts at 4, not at 8/)
   })
 
