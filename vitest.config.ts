@@ -4,6 +4,9 @@ import { defineConfig } from "vitest/config"
  * Two projects. Most tests are plain. Those that load the native TensorFlow library (`*.native.test.ts`) share one
  * process, because loading it takes ten seconds and hundreds of megabytes.
  */
+/** Messages are compared without colours, which some environments (CI) switch on. */
+const PLAIN = { NO_COLOR: "1" }
+
 export default defineConfig({
   test: {
     projects: [
@@ -15,6 +18,7 @@ export default defineConfig({
           testTimeout: 120_000,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
+          env: PLAIN,
         },
       },
       {
@@ -24,6 +28,7 @@ export default defineConfig({
           pool: "forks",
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+          env: PLAIN,
           isolate: false,
           fileParallelism: false,
           testTimeout: 600_000,

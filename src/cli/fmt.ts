@@ -64,7 +64,8 @@ async function formatOrExplain(source: string, path: string): Promise<string | u
     return await format(source, path)
   } catch (error) {
     if (!(error instanceof NotFormattableError)) throw error
-    const colour = pc.isColorSupported && process.stderr.isTTY
+    // Not a terminal is `undefined` here, whatever the type says.
+    const colour = pc.isColorSupported && Boolean(process.stderr.isTTY)
     process.stderr.write(`${renderTerminal(error.diagnostics, new Map([[path, source]]), { colour })}\n`)
     return undefined
   }
