@@ -1,12 +1,12 @@
 import { defineConfig } from "vitest/config"
 
+/** Messages are compared without colours, which some environments (CI) switch on. */
+const PLAIN = { NO_COLOR: "1" }
+
 /**
  * Two projects. Most tests are plain. Those that load the native TensorFlow library (`*.native.test.ts`) share one
  * process, because loading it takes ten seconds and hundreds of megabytes.
  */
-/** Messages are compared without colours, which some environments (CI) switch on. */
-const PLAIN = { NO_COLOR: "1" }
-
 export default defineConfig({
   test: {
     projects: [
