@@ -5,11 +5,15 @@
 
 import { Command, Option } from "commander"
 import pc from "picocolors"
+import type { CompileResult } from "../compiler/compile.js"
 import { hasErrors, type Diagnostic } from "../compiler/diagnostics/diagnostic.js"
+import { FACTS } from "../compiler/diagnostics/facts.js"
 import { renderGithub, renderJson, renderTerminal } from "../compiler/diagnostics/render.js"
 import { selectableNames } from "../compiler/elaborate/ablations.js"
 import { compileReference, parseReference } from "../runtime/model-file.js"
 import { print, printJson } from "./output.js"
+
+const NO_MODEL = FACTS["no-model-in-file"].code
 
 export function checkCommand(): Command {
   return new Command("check")
@@ -23,8 +27,7 @@ export function checkCommand(): Command {
       const seen = new Set<string>()
       let checked = 0
       for (const text of references) {
-        for (const reference of everySelector(text)) {
-          const result = compileReference(reference, undefined, { everyValue: true })
+        for (const result of resultsOf(text)) {
           checked++
           for (const [path, source] of result.sources) sources.set(path, source)
           for (const diagnostic of result.diagnostics) {
@@ -41,14 +44,23 @@ export function checkCommand(): Command {
         process.stderr.write(`${renderTerminal(diagnostics, sources, { colour: pc.isColorSupported })}\n`)
       }
       if (hasErrors(diagnostics)) process.exitCode = 1
-      else if (!options.json) process.stderr.write(`${pc.green("ok")}: ${checked} models and ablations checked\n`)
+      else if (!options.json)
+        process.stderr.write(
+          `${pc.green("ok")}: checked ${checked === 1 ? "one model or library file" : `${checked} models and ablations`}\n`,
+        )
     })
 }
 
-function everySelector(text: string): ReturnType<typeof parseReference>[] {
+/** The results of everything that `text` names: one model, or all models and ablations of a file. */
+function resultsOf(text: string): readonly CompileResult[] {
   const reference = parseReference(text)
-  if (reference.selector !== undefined) return [reference]
-  const first = compileReference({ ...reference, selector: undefined })
-  const names = first.modules ? selectableNames(first.modules.root) : []
-  return names.length > 0 ? names.map((selector) => ({ ...reference, selector })) : [reference]
+  const everyValue = { everyValue: true }
+  const first = compileReference(reference, undefined, everyValue)
+  if (reference.selector !== undefined || !first.modules) return [first]
+  const names = selectableNames(first.modules.root)
+  // A file of blocks and functions has no model to build; what can be said of it without one has been said.
+  const isLibrary = names.length === 0 && first.modules.root.definitions.size > 0
+  if (isLibrary) return [{ ...first, diagnostics: first.diagnostics.filter((d) => d.code !== NO_MODEL) }]
+  if (names.length === 0) return [first]
+  return names.map((selector) => compileReference({ ...reference, selector }, undefined, everyValue))
 }

@@ -79,7 +79,12 @@ export function compileReference(
   const { path, selector } = reference
   if (!existsSync(path)) throw new UserError(`there is no file ${path}`)
   if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; name a .mdl file in it`)
-  return compile(path, fileHost(dirname(path)), { ...options, selector, ...(sizes ? { sizes } : {}) })
+  // A file in a folder called std is still a file; only imports mean the standard library by that name.
+  return compile(path.startsWith("std/") ? `./${path}` : path, fileHost(dirname(path)), {
+    ...options,
+    selector,
+    ...(sizes ? { sizes } : {}),
+  })
 }
 
 /** Compiles `reference` and insists on a model without errors. */

@@ -87,6 +87,16 @@ describe("usage", () => {
 })
 
 describe("check", () => {
+  test.each(["std/unet.mdl", "./std/unet.mdl"])("%s has no model and is checked all the same", async (library) => {
+    const { code, stderr } = await mdl("check", library)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "ok: checked one model or library file\n" })
+  })
+  test("a misspelling in a file without a model is found", async () => {
+    writeFileSync(path("library.mdl"), "fn double(x) = x + y\n")
+    const { code, stderr } = await mdl("check", path("library.mdl"))
+    expect(code).toBe(1)
+    expect(stderr).toContain("nothing is called `y` here")
+  })
   test("says nothing on stdout when all is well", async () => {
     const { code, stdout, stderr } = await mdl("check", path("good.mdl"))
     expect({ code, stdout }).toEqual({ code: 0, stdout: "" })
