@@ -69,7 +69,8 @@ export function matchParameter(
 
 function matchPlain(name: string, found: StaticValue, what: string, place: Span, context: Elaboration): StaticValue {
   const expected = PLAIN_TYPES[name]
-  if (expected === undefined) throw new Error(`type ${name} was not refused when names were checked`)
+  // A type that there is not has been reported when names were checked.
+  if (expected === undefined) return context.stop()
   switch (name) {
     case "float": {
       if (found.kind === "float") return found
@@ -106,6 +107,7 @@ export function unify(
   context: Elaboration,
 ): Mismatch | undefined {
   const plain = (reason: string): Mismatch => ({ axis: undefined, reason, bound: undefined })
+  if (!isDataType(declared.element.text)) return context.stop()
   if (declared.element.text !== found.dtype) {
     return plain(`elements should be ${declared.element.text}, they are ${found.dtype}`)
   }

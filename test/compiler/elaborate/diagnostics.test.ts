@@ -186,6 +186,13 @@ ablation kernels of Small { vary dim in [2, 3] }`,
     selector: "kernels",
     codes: ["MDL3201"],
   },
+  "a type that there is not is told once, also where it is used": {
+    text: model(
+      `  decoder { output probability = sigmoid(scaled(conv2d(image, 1), 2)) }`,
+      `fn scaled(x: f23[N, C, Y, X], factor: number) = x * factor`,
+    ),
+    codes: ["MDL2101", "MDL2101"],
+  },
   "a model asked for by a wrong name": {
     text: model(`  output probability = sigmoid(conv2d(image, 1))`),
     selector: "Smal",
