@@ -62,5 +62,8 @@ function resultsOf(text: string): readonly CompileResult[] {
   const isLibrary = names.length === 0 && first.modules.root.definitions.size > 0
   if (isLibrary) return [{ ...first, diagnostics: first.diagnostics.filter((d) => d.code !== NO_MODEL) }]
   if (names.length === 0) return [first]
-  return names.map((selector) => compileReference({ ...reference, selector }, undefined, everyValue))
+  return names.map((selector) =>
+    // The only model of the file has been compiled already, to learn the names.
+    selector === first.variant?.name ? first : compileReference({ ...reference, selector }, undefined, everyValue),
+  )
 }

@@ -7,10 +7,9 @@
 
 import type { ElaboratedModel } from "./elaborate/model.js"
 import { formatType } from "./elaborate/values.js"
-import type { Graph, GraphNode } from "./ir/graph.js"
+import { neededNodes, type Graph, type GraphNode } from "./ir/graph.js"
 import { sizeOf } from "./ops/ndarray.js"
 import { opDefinition } from "./ops/registry.js"
-import { liveNodes } from "./passes/rewrite.js"
 import { predictProgram, trainProgram } from "./passes/programs.js"
 import { concreteType } from "./targets/reference/interpret.js"
 
@@ -112,7 +111,7 @@ interface Measure {
 }
 
 function measure(graph: Graph, wanted: readonly number[]): Measure {
-  const live = liveNodes(graph, wanted)
+  const live = neededNodes(graph, wanted)
   const nodes = graph.nodes.filter((node) => live.has(node.id))
   const sizes = new Map(graph.sizes).set("N", 1)
   const typesOf = (values: readonly number[]) => values.map((v) => concreteType(graph.values[v]!.type, sizes))

@@ -8,7 +8,7 @@
 
 import { asConstant, formatShape } from "../ir/dims.js"
 import type { GraphBuilder } from "../ir/builder.js"
-import type { GraphNode, TensorType, ValueId } from "../ir/graph.js"
+import { neededNodes, type GraphNode, type TensorType, type ValueId } from "../ir/graph.js"
 import type { GradientContext } from "../ops/definition.js"
 import { opDefinition } from "../ops/registry.js"
 import { sameSize } from "../ops/shapes.js"
@@ -41,7 +41,7 @@ export function differentiate(
   }
   const forward = builder.nodesSoFar.slice()
   const active = dependents(builder, forward, wrt)
-  const needed = ancestors(builder, loss)
+  const needed = neededNodes(builder.finish(), [loss])
   const contributions = new Map<ValueId, ValueId[]>([[loss, [builder.scalar(1)]]])
 
   for (let index = forward.length - 1; index >= 0; index--) {
@@ -101,19 +101,6 @@ function dependents(
     for (const output of node.outputs) if (builder.typeOf(output).dtype === "f32") active.add(output)
   }
   return active
-}
-
-/** The nodes that `value` depends on. */
-function ancestors(builder: GraphBuilder, value: ValueId): ReadonlySet<number> {
-  const seen = new Set<number>()
-  const open: ValueId[] = [value]
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const node = builder.producerOf(next)
-    if (!node || seen.has(node.id)) continue
-    seen.add(node.id)
-    open.push(...node.inputs)
-  }
-  return seen
 }
 
 /** Sums over broadcast axes, so that the gradient of an operand has the operand's shape. */

@@ -2,7 +2,7 @@
  * Calls: functions are inlined, blocks become instances, instances and operations become graph nodes.
  */
 
-import type { Expression, Span } from "../../../grammar/ast.js"
+import type { BlockItem, Expression, FunctionItem, Parameter, Span } from "../../../grammar/ast.js"
 import { OpTypeError } from "../ir/builder.js"
 import { format, formatShape, type Dim } from "../ir/dims.js"
 import type { AttributeValue, ValueId } from "../ir/graph.js"
@@ -141,6 +141,21 @@ function pathOf(name: string, scope: Scope): string {
   return scope.naming.single ? scope.naming.path : join(scope.naming.path, snakeCase(name))
 }
 
+/** Binds what is given, runs the body, and checks the result against what the definition promises. */
+function runDefinition(
+  item: BlockItem | FunctionItem,
+  parameters: readonly Parameter[],
+  given: readonly GivenArgument[],
+  call: Expression,
+  scope: Scope,
+  context: Elaboration,
+): StaticValue {
+  const { text: name, span: declared } = item.name
+  bindParameters(parameters, given, { name, declared }, call.span, scope, context)
+  const value = runBody(item.body, scope, context, name, declared)
+  return checkResult(item.result, value, call.span, { name, declared }, scope, context)
+}
+
 function callFunction(
   callee: Extract<StaticValue, { kind: "fn" }>,
   given: readonly GivenArgument[],
@@ -161,9 +176,7 @@ function callFunction(
       naming: { path, single: true },
       blockNames: blockValued(item),
     }
-    bindParameters(item.parameters, given, { name, declared: item.name.span }, call.span, inner, context)
-    const value = runBody(item.body, inner, context, name, item.name.span)
-    return checkResult(item.result, value, call.span, { name, declared: item.name.span }, inner, context)
+    return runDefinition(item, item.parameters, given, call, inner, context)
   })
 }
 
@@ -243,9 +256,7 @@ function applyInstance(
       naming: { path: instance.path, single: true },
       blockNames: blockValued(item),
     }
-    bindParameters(item.inputs, given, { name, declared: item.name.span }, call.span, inner, context)
-    const value = runBody(item.body, inner, context, name, item.name.span)
-    return checkResult(item.result, value, call.span, { name, declared: item.name.span }, inner, context)
+    return runDefinition(item, item.inputs, given, call, inner, context)
   })
 }
 

@@ -88,19 +88,6 @@ export class GraphBuilder implements NodeAppender {
     this.typeOf = this.typeOf.bind(this)
   }
 
-  /** A builder that holds `graph` and can go on from there; value ids stay valid. */
-  static resume(graph: Graph): GraphBuilder {
-    const builder = new GraphBuilder(graph.sizes)
-    builder.nodes.push(...graph.nodes)
-    builder.values.push(...graph.values)
-    builder.inputs.push(...graph.inputs)
-    builder.parameters.push(...graph.parameters)
-    builder.outputs.push(...graph.outputs)
-    builder.losses.push(...graph.losses)
-    builder.updates.push(...graph.updates)
-    return builder
-  }
-
   /** Where the nodes appended from now on come from. */
   setOrigin(origin: Origin): void {
     this.origin = origin

@@ -118,17 +118,31 @@ export interface Graph {
   readonly sizes: Sizes
 }
 
-/** The node that makes `value`. */
-export function producer(graph: Pick<Graph, "nodes" | "values">, value: ValueId): GraphNode {
-  const v = graph.values[value]
-  const node = v && graph.nodes[v.node]
-  if (!node) throw new Error(`value ${value} is not in the graph`)
-  return node
-}
-
 /** The type of `value`. */
 export function typeOf(graph: Pick<Graph, "values">, value: ValueId): TensorType {
   const v = graph.values[value]
   if (!v) throw new Error(`value ${value} is not in the graph`)
   return v.type
+}
+
+/**
+ * The nodes that `wanted` depend on, by id.
+ *
+ * @param isGiven values that come from outside, so that what makes them is not needed
+ */
+export function neededNodes(
+  graph: Pick<Graph, "nodes" | "values">,
+  wanted: readonly ValueId[],
+  isGiven: (value: ValueId) => boolean = () => false,
+): ReadonlySet<NodeId> {
+  const needed = new Set<NodeId>()
+  const open = [...wanted]
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (isGiven(value)) continue
+    const node = graph.nodes[graph.values[value]?.node ?? -1]
+    if (!node || needed.has(node.id)) continue
+    needed.add(node.id)
+    open.push(...node.inputs)
+  }
+  return needed
 }

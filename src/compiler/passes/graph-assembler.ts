@@ -7,6 +7,7 @@
  */
 
 import { equal, type Dim, type Sizes } from "../ir/dims.js"
+import { neededNodes } from "../ir/graph.js"
 import type {
   Attributes,
   Graph,
@@ -73,7 +74,7 @@ export class GraphAssembler {
     wanted: readonly ValueId[],
   ): { readonly graph: Graph; readonly wanted: readonly ValueId[] } {
     const roots = [...[...names.outputs, ...names.losses, ...names.updates].map((result) => result.value), ...wanted]
-    const needed = this.reachable(roots)
+    const needed = neededNodes({ nodes: this.nodes, values: this.values }, roots)
     const ids = new Map<ValueId, ValueId>()
     const values: Value[] = []
     const keep = (old: ValueId, node: number): ValueId => {
@@ -113,21 +114,4 @@ export class GraphAssembler {
     this.values.push({ id, node, output, type })
     return id
   }
-
-  private reachable(roots: readonly ValueId[]): ReadonlySet<number> {
-    return reachableNodes({ nodes: this.nodes, values: this.values }, roots)
-  }
-}
-
-/** The nodes that `roots` depend on. */
-export function reachableNodes(graph: Pick<Graph, "nodes" | "values">, roots: readonly ValueId[]): ReadonlySet<number> {
-  const needed = new Set<number>()
-  const open = [...roots]
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    const node = graph.nodes[graph.values[value]!.node]
-    if (!node || needed.has(node.id)) continue
-    needed.add(node.id)
-    open.push(...node.inputs)
-  }
-  return needed
 }

@@ -11,9 +11,8 @@
  */
 
 import type { Graph, ValueId } from "../ir/graph.js"
-import { typeOf } from "../ir/graph.js"
+import { neededNodes, typeOf } from "../ir/graph.js"
 import { opDefinition } from "../ops/registry.js"
-import { reachableNodes } from "./graph-assembler.js"
 import { LayoutRewriter } from "./layout-rewriter.js"
 import {
   FILTER_STORAGE,
@@ -85,7 +84,7 @@ export function assignLayouts(graph: Graph, options: LayoutOptions = {}): Layout
 /** Transposes of a translation that wraps each spatial op by itself, and those the program itself contains. */
 function transposesOpByOp(graph: Graph, wanted: readonly LayoutRequest[]): number {
   const results = [...graph.outputs, ...graph.losses, ...graph.updates, ...wanted].map((result) => result.value)
-  const needed = reachableNodes(graph, results)
+  const needed = neededNodes(graph, results)
   const moves = (value: ValueId | undefined, storage: Permutation): boolean => {
     if (value === undefined) return false
     const shape = typeOf(graph, value).shape

@@ -14,7 +14,7 @@ import type { ElaboratedModel } from "../elaborate/model.js"
 import type { GraphBuilder } from "../ir/builder.js"
 import type { Graph, GraphNode, ValueId } from "../ir/graph.js"
 import { numberAttribute, stringAttribute } from "../ops/shapes.js"
-import { rewriteGraph, type RewriteRule } from "./rewrite.js"
+import { rewriteGraph, type Rewritten, type RewriteRule } from "./rewrite.js"
 
 export interface NamedValue {
   readonly name: string
@@ -50,10 +50,7 @@ export function predictProgram({ graph }: Source): InferenceProgram {
     graph.outputs.map((o) => o.value),
     withoutTrainingOps,
   )
-  const outputs = graph.outputs.map(({ name, value, doc }) => {
-    builder.output(name, map(value), doc)
-    return { name, value: map(value) }
-  })
+  const outputs = nameOutputs(graph, builder, map)
   return { graph: builder.finish(), outputs }
 }
 
@@ -61,14 +58,8 @@ export function predictProgram({ graph }: Source): InferenceProgram {
 export function evaluateProgram({ graph }: Source): EvaluationProgram {
   const wanted = [...graph.outputs, ...graph.losses].map((v) => v.value)
   const { builder, map } = rewriteGraph(graph, wanted, withoutTrainingOps)
-  const outputs = graph.outputs.map(({ name, value, doc }) => {
-    builder.output(name, map(value), doc)
-    return { name, value: map(value) }
-  })
-  const losses = graph.losses.map(({ name, value, section }) => {
-    builder.loss(name, map(value), section)
-    return { name, value: map(value) }
-  })
+  const outputs = nameOutputs(graph, builder, map)
+  const losses = nameLosses(graph, builder, map)
   return { graph: builder.finish(), outputs, losses }
 }
 
@@ -103,10 +94,7 @@ export function trainProgram({ graph, sections }: Source): TrainingProgram {
 
   const wanted = graph.losses.map((l) => l.value)
   const { builder, map } = rewriteGraph(graph, wanted, rule)
-  const losses = graph.losses.map(({ name, value, section }) => {
-    builder.loss(name, map(value), section)
-    return { name, value: map(value) }
-  })
+  const losses = nameLosses(graph, builder, map)
   const total = losses.map((l) => l.value).reduce((a, b) => builder.op("add", [a, b]))
   const trainable = graph.parameters.filter((p) => p.role === "param" && !p.frozen)
   const found = differentiate(
@@ -120,6 +108,22 @@ export function trainProgram({ graph, sections }: Source): TrainingProgram {
   })
   const updates = [...statistics].map(([parameter, value]) => ({ parameter, value }))
   return { graph: builder.finish(), losses, total, gradients, updates }
+}
+
+/** Names the outputs of a rewritten graph as the model does. */
+function nameOutputs(graph: Graph, builder: GraphBuilder, map: Rewritten["map"]): readonly NamedValue[] {
+  return graph.outputs.map(({ name, value, doc }) => {
+    builder.output(name, map(value), doc)
+    return { name, value: map(value) }
+  })
+}
+
+/** Names the losses of a rewritten graph as the model does. */
+function nameLosses(graph: Graph, builder: GraphBuilder, map: Rewritten["map"]): readonly NamedValue[] {
+  return graph.losses.map(({ name, value, section }) => {
+    builder.loss(name, map(value), section)
+    return { name, value: map(value) }
+  })
 }
 
 /** In use, dropout is the identity and no gradient is stopped. */

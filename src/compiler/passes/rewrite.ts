@@ -7,7 +7,7 @@
  */
 
 import { GraphBuilder } from "../ir/builder.js"
-import type { Graph, GraphNode, ValueId } from "../ir/graph.js"
+import { neededNodes, type Graph, type GraphNode, type ValueId } from "../ir/graph.js"
 
 /** Gives the new outputs of `node`, or undefined to copy it as it is. */
 export type RewriteRule = (
@@ -40,7 +40,7 @@ export function rewriteGraph(graph: Graph, wanted: readonly ValueId[], rule: Rew
     const { value, origin: _, ...rest } = parameter
     renamed.set(value, builder.parameter(rest))
   }
-  const live = liveNodes(graph, wanted)
+  const live = neededNodes(graph, wanted)
   for (const node of graph.nodes) {
     if (!live.has(node.id)) continue
     builder.setOrigin(node.origin)
@@ -53,17 +53,4 @@ export function rewriteGraph(graph: Graph, wanted: readonly ValueId[], rule: Rew
     })
   }
   return { builder, map }
-}
-
-/** The nodes that `wanted` depend on. */
-export function liveNodes(graph: Pick<Graph, "nodes" | "values">, wanted: readonly ValueId[]): ReadonlySet<number> {
-  const live = new Set<number>()
-  const open = [...wanted]
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    const index = graph.values[value]!.node
-    if (index < 0 || live.has(index)) continue
-    live.add(index)
-    open.push(...graph.nodes[index]!.inputs)
-  }
-  return live
 }

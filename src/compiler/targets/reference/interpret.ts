@@ -6,7 +6,7 @@
  */
 
 import { evaluate, format, type Sizes } from "../../ir/dims.js"
-import type { Graph, GraphNode, TensorType, ValueId } from "../../ir/graph.js"
+import { neededNodes, type Graph, type TensorType, type ValueId } from "../../ir/graph.js"
 import type { ConcreteType } from "../../ops/definition.js"
 import { sizeOf, type NdArray } from "../../ops/ndarray.js"
 import { opDefinition } from "../../ops/registry.js"
@@ -54,7 +54,9 @@ export function interpret(
     return array
   }
 
-  for (const node of scheduled(graph, wanted)) {
+  const needed = neededNodes(graph, wanted)
+  for (const node of graph.nodes) {
+    if (!needed.has(node.id)) continue
     const types = node.outputs.map((v) => concreteType(graph.values[v]!.type, options.sizes))
     const results = opDefinition(node.op).reference(
       node.inputs.map(read),
@@ -74,17 +76,4 @@ export function interpret(
     })
   }
   return wanted.map(read)
-}
-
-/** The nodes that `wanted` depend on, in order. */
-function scheduled(graph: Graph, wanted: readonly ValueId[]): readonly GraphNode[] {
-  const needed = new Set<number>()
-  const open = [...wanted]
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    const index = graph.values[value]!.node
-    if (index < 0 || needed.has(index)) continue
-    needed.add(index)
-    open.push(...graph.nodes[index]!.inputs)
-  }
-  return graph.nodes.filter((node) => needed.has(node.id))
 }

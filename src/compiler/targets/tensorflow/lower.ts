@@ -9,7 +9,7 @@
 
 import { evaluate, formatShape, type Sizes } from "../../ir/dims.js"
 import type { Graph, GraphNode, TensorType, ValueId } from "../../ir/graph.js"
-import { typeOf } from "../../ir/graph.js"
+import { neededNodes, typeOf } from "../../ir/graph.js"
 import type { ConcreteType, TensorFlowContext } from "../../ops/definition.js"
 import { opDefinition } from "../../ops/registry.js"
 import { attributesAt } from "../../ops/sized-attributes.js"
@@ -48,7 +48,7 @@ export interface LowerRequest {
 export function lowerGraph(builder: GraphDefBuilder, request: LowerRequest): ReadonlyMap<ValueId, string> {
   const { graph, sizes, feeds, wanted, program } = request
   const tensors = new Map<ValueId, string>(feeds)
-  const needed = neededNodes(graph, wanted, feeds)
+  const needed = neededNodes(graph, wanted, (value) => feeds.has(value))
   const names = new Map([...graph.inputs, ...graph.parameters].map((feed) => [feed.value, feed.name] as const))
   const notFed = (value: ValueId): string =>
     `it needs ${names.get(value) ?? `value ${value}`}, which ${program} is not given`
@@ -97,23 +97,6 @@ function lowerNode(node: GraphNode, context: TensorFlowContext): readonly string
     throw new LoweringError(`its lowering gave ${outputs.length} tensors for ${node.outputs.length} outputs`, node)
   }
   return outputs
-}
-
-/** The nodes that `wanted` depends on; what is fed needs no node. */
-function neededNodes(
-  graph: Graph,
-  wanted: readonly ValueId[],
-  feeds: ReadonlyMap<ValueId, string>,
-): ReadonlySet<number> {
-  const needed = new Set<number>()
-  const open = wanted.filter((value) => !feeds.has(value))
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    const node = graph.nodes[graph.values[value]?.node ?? -1]
-    if (!node || needed.has(node.id)) continue
-    needed.add(node.id)
-    open.push(...node.inputs.filter((input) => !feeds.has(input)))
-  }
-  return needed
 }
 
 /** The type with every dim evaluated; throws `LoweringError` when one has no whole size. */
