@@ -51,6 +51,7 @@ function activationGradient({ of, tensorflow, apply, range }: Activation): OpDef
     gradient: { none: "second derivatives are not supported" },
     cost: free,
     layout: { kind: "elementwise" },
+    precision: { kind: "follows" },
     tensorflow: (context) => {
       const [op, operands] = tensorflow(context.inputs[0]!, context.inputs[1]!)
       return [context.node(op, operands, { T: context.type("f32") })]

@@ -36,6 +36,7 @@ function softmaxOp(parts: SoftmaxParts): OpDefinition {
     gradient: parts.gradient,
     cost: free,
     layout: { kind: "axes", attribute: "axis", reduces: false },
+    precision: { kind: "full" },
     tensorflow: (context) => [softmaxTensorFlow(context, parts.tensorflow)],
     onnx: (context) => {
       const axis = normalAxis(numberAttribute(context.attributes, "axis"), context.inputTypes[0]!.shape.length)
@@ -199,6 +200,7 @@ const layerNorm: OpDefinition = {
   gradient: layerNormGradient,
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "full" },
   tensorflow: (context) => [layerNormTensorFlow(context)],
   onnx: layerNormOnnx,
   reference: ([x, gain, bias], attributes) => {

@@ -52,6 +52,7 @@ const constant: OpDefinition = {
   gradient: { none: "a constant depends on nothing" },
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "full" },
   tensorflow: (context) => {
     const { dtype, shape } = context.outputTypes[0]!
     const values = integersAttribute(context.attributes, "values")
@@ -98,6 +99,7 @@ const iota: OpDefinition = {
   gradient: { none: "indices depend on nothing" },
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "full" },
   tensorflow: (context) => {
     const { dtype, shape } = context.outputTypes[0]!
     const number = (value: number): string => context.constant(dtype, [], [value])

@@ -187,6 +187,7 @@ function forward(axes: SpatialAxes, cases: readonly OpCase[]): OpDefinition {
     ],
     cost: ([, filter], [y]) => ({ macs: macs(y!.shape, filter!.shape) }),
     layout: axes === 2 ? { kind: "spatial", inputs: [0], outputs: [0], filters: [1] } : { kind: "fixed" },
+    precision: { kind: "products" },
     tensorflow: (context) => {
       const [x, filter] = context.inputs as readonly [string, string]
       const [xType, filterType] = context.inputTypes as readonly [ConcreteType, ConcreteType]
@@ -235,6 +236,7 @@ function inputGradient(axes: SpatialAxes, cases: readonly OpCase[]): OpDefinitio
     gradient: noSecondDerivative,
     cost: ([dy, filter]) => ({ macs: macs(dy!.shape, filter!.shape) }),
     layout: axes === 2 ? { kind: "spatial", inputs: [0], outputs: [0], filters: [1] } : { kind: "fixed" },
+    precision: { kind: "products" },
     tensorflow: (context) => {
       const [dy, filter] = context.inputs as readonly [string, string]
       const [dyType, filterType] = context.inputTypes as readonly [ConcreteType, ConcreteType]
@@ -277,6 +279,7 @@ function filterGradient(axes: SpatialAxes, cases: readonly OpCase[]): OpDefiniti
     gradient: noSecondDerivative,
     cost: ([, dy], [filter]) => ({ macs: macs(dy!.shape, filter!.shape) }),
     layout: axes === 2 ? { kind: "spatial", inputs: [0, 1], outputs: [], filterOutputs: [0] } : { kind: "fixed" },
+    precision: { kind: "products" },
     tensorflow: (context) => {
       const [x, dy] = context.inputs as readonly [string, string]
       const [xType, dyType] = context.inputTypes as readonly [ConcreteType, ConcreteType]

@@ -67,6 +67,7 @@ const binaryCrossEntropy: OpDefinition = {
   },
   cost: free,
   layout: { kind: "elementwise" },
+  precision: { kind: "full" },
   tensorflow: (context) => [
     lowerCrossEntropy(context, (op, ...inputs) => context.node(op, inputs, { T: context.type("f32") }), {
       add: "AddV2",

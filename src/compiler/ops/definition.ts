@@ -223,6 +223,20 @@ export type LayoutRule =
   | { readonly kind: "elementwise" }
   | { readonly kind: "axes"; readonly attribute: string; readonly reduces: boolean }
 
+/**
+ * What the op may be given in bfloat16 when a training program is made with mixed precision.
+ * - `products`: sums of many products, which the hardware multiplies in bf16 and adds up in f32; all f32 operands and
+ *   results become bf16
+ * - `follows`: each result is one operand's element, or a rounding away from it; bf16 where the operands already are
+ * - `full`: f32 always (losses, reductions, anything that takes differences of large numbers)
+ * - `mixed`: the listed operands and results may be bf16, all else and the arithmetic inside is f32 (normalisation)
+ */
+export type PrecisionRule =
+  | { readonly kind: "products" }
+  | { readonly kind: "follows" }
+  | { readonly kind: "full" }
+  | { readonly kind: "mixed"; readonly inputs: readonly number[]; readonly outputs: readonly number[] }
+
 // ----------------------------------------------------------------------------------------------------------- cases
 
 /** One conformance case: input types with concrete sizes (or ranges of values), attributes. Values are drawn seeded. */
@@ -269,6 +283,7 @@ export interface OpDefinition {
   readonly gradient: GradientRule | { readonly none: string }
   readonly cost: (inputs: readonly ConcreteType[], outputs: readonly ConcreteType[], attributes: Attributes) => Cost
   readonly layout: LayoutRule
+  readonly precision: PrecisionRule
   readonly tensorflow: (context: TensorFlowContext) => readonly string[]
   readonly onnx: (context: OnnxContext) => readonly string[]
   readonly reference: ReferenceRule

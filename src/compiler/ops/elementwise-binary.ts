@@ -31,6 +31,8 @@ type BinaryParts = Pick<OpDefinition, "doc" | "gradient" | "cases"> & {
   readonly dtypes: readonly DataType[]
   /** element type of the result when it is not that of the operands */
   readonly result?: DataType
+  /** full if not given */
+  readonly precision?: OpDefinition["precision"]
   readonly tensorflow: string
   readonly onnx: string
   readonly apply: (a: number, b: number, dtype: DataType) => number
@@ -53,6 +55,7 @@ function binary(parts: BinaryParts): OpDefinition {
     gradient,
     cost: free,
     layout: { kind: "elementwise" },
+    precision: parts.precision ?? { kind: "full" },
     tensorflow: (context) => [
       // The logical ops know one type only, and have no attribute for it.
       context.node(
@@ -181,6 +184,7 @@ const select: OpDefinition = {
   ],
   cost: free,
   layout: { kind: "elementwise" },
+  precision: { kind: "follows" },
   tensorflow: (context) => [
     context.node("SelectV2", context.inputs, { T: context.type(context.inputTypes[1]!.dtype) }),
   ],
@@ -217,6 +221,7 @@ function selectInputs(dtype: DataType, condition: number[], a: number[], b: numb
 
 export const elementwiseBinary = {
   add: arithmetic({
+    precision: { kind: "follows" },
     doc: "The sum of two tensors, element by element.",
     tensorflow: "AddV2",
     onnx: "Add",
@@ -228,6 +233,7 @@ export const elementwiseBinary = {
     cases: [...cases("f32"), ...integerCases(-3, 4)],
   }),
   sub: arithmetic({
+    precision: { kind: "follows" },
     doc: "The difference of two tensors, element by element.",
     tensorflow: "Sub",
     onnx: "Sub",
@@ -240,6 +246,7 @@ export const elementwiseBinary = {
     cases: [...cases("f32"), ...integerCases(-3, 4)],
   }),
   mul: arithmetic({
+    precision: { kind: "follows" },
     doc: "The product of two tensors, element by element.",
     tensorflow: "Mul",
     onnx: "Mul",

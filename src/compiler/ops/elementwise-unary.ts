@@ -15,6 +15,8 @@ type UnaryParts = Pick<OpDefinition, "doc" | "gradient" | "cases"> & {
   /** accepted and returned element types; f32 if not given */
   readonly dtypes?: readonly DataType[]
   readonly attributes?: OpDefinition["attributes"]
+  /** full if not given */
+  readonly precision?: OpDefinition["precision"]
   /** name of a TensorFlow op with the one type attribute T, or a lowering */
   readonly tensorflow: string | ((context: TensorFlowContext) => string)
   readonly onnx: string | ((context: OnnxContext) => readonly string[])
@@ -33,6 +35,7 @@ function unary(parts: UnaryParts): OpDefinition {
     gradient,
     cost: free,
     layout: { kind: "elementwise" },
+    precision: parts.precision ?? { kind: "full" },
     tensorflow: (context) => [
       typeof tensorflow === "string"
         ? context.node(tensorflow, context.inputs, { T: context.type(context.inputTypes[0]!.dtype) })
@@ -89,6 +92,7 @@ function castTo(dtype: string, value: number): number {
 
 export const elementwiseUnary = {
   neg: unary({
+    precision: { kind: "follows" },
     doc: "The negative, -x.",
     dtypes: ["f32", "i32"],
     tensorflow: "Neg",
@@ -98,6 +102,7 @@ export const elementwiseUnary = {
     cases: [...cases(), integers("integers", -4, 5)],
   }),
   abs: unary({
+    precision: { kind: "follows" },
     doc: "The absolute value. The gradient at 0 is 0, as in `torch.abs`.",
     dtypes: ["f32", "i32"],
     tensorflow: "Abs",
@@ -163,6 +168,7 @@ export const elementwiseUnary = {
     cases: cases({ low: 0.5, high: 3 }),
   }),
   relu: unary({
+    precision: { kind: "follows" },
     doc: "The rectifier, max(x, 0). The gradient at 0 is 0, as in `torch.nn.functional.relu`.",
     tensorflow: "Relu",
     onnx: "Relu",

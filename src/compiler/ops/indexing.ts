@@ -41,6 +41,7 @@ const gather: OpDefinition = {
   },
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "full" },
   tensorflow: (context) => {
     const axis = normalAxis(numberAttribute(context.attributes, "axis"), context.inputTypes[0]!.shape.length)
     return [
@@ -220,6 +221,7 @@ const scatterAdd: OpDefinition = {
   },
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "full" },
   tensorflow: (context) => [scatterTensorFlow(context)],
   onnx: scatterOnnx,
   reference: ([updates, indices], attributes, [type]) => {
@@ -250,6 +252,7 @@ const oneHot: OpDefinition = {
   gradient: { none: "indices have no gradient" },
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "full" },
   tensorflow: (context) => {
     const depth = context.constant("i32", [], [numberAttribute(context.attributes, "depth")])
     const [on, off] = [1, 0].map((value) => context.constant("f32", [], [value])) as [string, string]
@@ -301,6 +304,7 @@ const rankDescending: OpDefinition = {
   gradient: { none: "ranks are integers" },
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "full" },
   // Sorting gives the position of each rank; sorting those positions gives the rank of each position.
   tensorflow: (context) => {
     const k = context.constant("i32", [], [context.inputTypes[0]!.shape.at(-1)!])

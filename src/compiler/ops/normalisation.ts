@@ -220,6 +220,7 @@ const inference: OpDefinition = {
   gradient: inferenceGradient,
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
+  precision: { kind: "mixed", inputs: [0], outputs: [0] },
   tensorflow: lowerInference,
   onnx: (context) =>
     context.node("BatchNormalization", context.inputs, {
@@ -275,6 +276,7 @@ const training: OpDefinition = {
   },
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
+  precision: { kind: "mixed", inputs: [0], outputs: [0] },
   tensorflow: lowerTraining,
   onnx: () => {
     throw new NotInInference("batch_norm_training")
@@ -328,6 +330,7 @@ const trainingGradient: OpDefinition = {
   gradient: { none: "second derivatives are not supported" },
   cost: free,
   layout: { kind: "spatial", inputs: [0, 1], outputs: [0] },
+  precision: { kind: "mixed", inputs: [0, 1], outputs: [0] },
   tensorflow: lowerTrainingGradient,
   onnx: () => {
     throw new NotInInference("batch_norm_training_gradient")

@@ -225,6 +225,7 @@ const maxPool2d: OpDefinition = {
   ],
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
+  precision: { kind: "follows" },
   tensorflow: (context) => [
     context.node("MaxPool", context.inputs, {
       ...windowAttributes(context),
@@ -259,6 +260,7 @@ const maxPool2dGradient: OpDefinition = {
   gradient: { none: "second derivatives are not supported" },
   cost: free,
   layout: { kind: "spatial", inputs: [0, 1, 2], outputs: [0] },
+  precision: { kind: "follows" },
   tensorflow: (context) => [
     context.node("MaxPoolGrad", context.inputs, {
       ...windowAttributes(context),
@@ -290,6 +292,7 @@ const avgPool2d: OpDefinition = {
   ],
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
+  precision: { kind: "follows" },
   tensorflow: lowerAverage,
   onnx: (context) =>
     context.node("AveragePool", context.inputs, {
@@ -325,6 +328,7 @@ const avgPool2dGradient: OpDefinition = {
   gradient: { none: "second derivatives are not supported" },
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
+  precision: { kind: "follows" },
   tensorflow: lowerAverageGradient,
   onnx: () => {
     throw new NotInInference("avg_pool2d_gradient")

@@ -169,6 +169,7 @@ const matmul: OpDefinition = {
     macs: sizeOf(y!.shape) * a!.shape.at(booleanAttribute(attributes, "transpose_a") ? -2 : -1)!,
   }),
   layout: { kind: "fixed" },
+  precision: { kind: "products" },
   tensorflow: (context) => {
     const [a, b] = context.inputTypes as [ConcreteType, ConcreteType]
     const flip = transposed(context.attributes)

@@ -55,6 +55,7 @@ function randomOp(parts: RandomParts): OpDefinition {
     gradient: { none: "random numbers depend on nothing" },
     cost: free,
     layout: { kind: "fixed" },
+    precision: { kind: "full" },
     tensorflow: (context) => {
       const { offset, scale } = shift(context.attributes)
       return [rescale(context, standardNumbers(context, parts.tensorflow), scale, offset)]
@@ -112,6 +113,7 @@ const dropout: OpDefinition = {
   gradient: { none: "dropout is written out by a pass before a program is differentiated" },
   cost: free,
   layout: { kind: "elementwise" },
+  precision: { kind: "follows" },
   tensorflow: (context) => [context.inputs[0]!],
   onnx: (context) => [context.inputs[0]!],
   reference: ([x]) => [x!],
@@ -129,6 +131,7 @@ const stopGradient: OpDefinition = {
   gradient: () => [undefined],
   cost: free,
   layout: { kind: "elementwise" },
+  precision: { kind: "follows" },
   tensorflow: (context) => [context.inputs[0]!],
   onnx: (context) => [context.inputs[0]!],
   reference: ([x]) => [x!],

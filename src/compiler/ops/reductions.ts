@@ -54,6 +54,7 @@ function reduction(parts: ReductionParts): OpDefinition {
     gradient: parts.gradient,
     cost: free,
     layout: { kind: "axes", attribute: "axes", reduces: true },
+    precision: { kind: "full" },
     tensorflow: (context) => {
       const { dtype, shape } = context.inputTypes[0]!
       if (shape.length === 0) return [context.inputs[0]!]

@@ -188,6 +188,7 @@ const nearest: OpDefinition = {
   gradient: ({ gradients: [dy], attributes, op }) => [op("upsample_nearest2d_gradient", [dy!], attributes)],
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
+  precision: { kind: "follows" },
   tensorflow: (context) => {
     const size = spatialSize(context, context.outputTypes[0]!.shape)
     return [context.node("ResizeNearestNeighbor", [context.inputs[0]!, size], nearestAttributes(context))]
@@ -214,6 +215,7 @@ const nearestGradient: OpDefinition = {
   gradient: { none: "second derivatives are not supported" },
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
+  precision: { kind: "full" },
   tensorflow: (context) => {
     const size = spatialSize(context, context.outputTypes[0]!.shape)
     return [context.node("ResizeNearestNeighborGrad", [context.inputs[0]!, size], nearestAttributes(context))]
@@ -241,6 +243,7 @@ const bilinear: OpDefinition = {
   gradient: ({ gradients: [dy], attributes, op }) => [op("upsample_bilinear2d_gradient", [dy!], attributes)],
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
+  precision: { kind: "full" },
   tensorflow: (context) => {
     const size = spatialSize(context, context.outputTypes[0]!.shape)
     return [context.node("ResizeBilinear", [context.inputs[0]!, size], bilinearAttributes(context))]
@@ -267,6 +270,7 @@ const bilinearGradient: OpDefinition = {
   gradient: { none: "second derivatives are not supported" },
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
+  precision: { kind: "full" },
   tensorflow: (context) => {
     // the kernel asks for the original image but reads only its size: memory that nobody touches will do
     const shape = context.ints(context.outputTypes[0]!.shape)

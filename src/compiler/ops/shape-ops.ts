@@ -38,6 +38,7 @@ const reshape: OpDefinition = {
   gradient: ({ gradients: [dy], inputs: [x], op, typeOf }) => [op("reshape", [dy!], { shape: typeOf(x!).shape })],
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "follows" },
   tensorflow: (context) => [
     context.node("Reshape", [context.inputs[0]!, context.ints(context.outputTypes[0]!.shape)], {
       T: context.type(context.inputTypes[0]!.dtype),
@@ -79,6 +80,7 @@ const transpose: OpDefinition = {
   },
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "follows" },
   tensorflow: (context) => {
     const perm = context.ints(integersAttribute(context.attributes, "perm"))
     return [
@@ -149,6 +151,7 @@ const concat: OpDefinition = {
   },
   cost: free,
   layout: { kind: "axes", attribute: "axis", reduces: false },
+  precision: { kind: "follows" },
   tensorflow: (context) => {
     const axis = normalAxis(numberAttribute(context.attributes, "axis"), context.inputTypes[0]!.shape.length)
     if (context.inputs.length === 1) return [context.inputs[0]!]
@@ -218,6 +221,7 @@ const broadcastTo: OpDefinition = {
   gradient: ({ gradients: [dy], inputs: [x], unbroadcast, typeOf }) => [unbroadcast(dy!, typeOf(x!))],
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "follows" },
   tensorflow: (context) => {
     const { dtype, shape: old } = context.inputTypes[0]!
     const { shape } = context.outputTypes[0]!

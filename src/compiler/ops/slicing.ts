@@ -57,6 +57,7 @@ const slice: OpDefinition = {
   },
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "follows" },
   tensorflow: (context) => {
     const begin = context.ints(sizeList(context.attributes, "starts"))
     return [
@@ -141,6 +142,7 @@ const pad: OpDefinition = {
   ],
   cost: free,
   layout: { kind: "fixed" },
+  precision: { kind: "follows" },
   tensorflow: (context) => {
     const { dtype, shape } = context.inputTypes[0]!
     if (shape.length === 0) return [context.inputs[0]!]
