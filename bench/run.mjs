@@ -126,7 +126,7 @@ async function measure(title, race) {
   for (let round = 0; round < WARM_UP + rounds; round++) {
     if (live) process.stderr.write(`\r\u001b[2K${title}: round ${round + 1} of ${WARM_UP + rounds}`)
     for (const { competitor, losses, seconds, cpu } of entries) {
-      const step = await competitor.peer.ask("step", competitor.key.startsWith("mdl") ? { rate: RATE } : {})
+      const step = await competitor.peer.ask("step", {})
       losses.push(step.loss)
       if (round >= WARM_UP) {
         seconds.push(step.seconds)

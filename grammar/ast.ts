@@ -93,6 +93,8 @@ export type ModelMember = InputMember | SectionMember | TrainMember | Statement
 export interface InputMember extends Node {
   readonly kind: "input"
   readonly doc: string | undefined
+  /** `optional input prior: ...`: an ablation may leave it out, and the name then holds `none` */
+  readonly optional: boolean
   readonly role: "input" | "target"
   readonly name: Identifier
   readonly type: TypeExpression
@@ -131,7 +133,8 @@ export type Change =
 
 // -------------------------------------------------------------------------------------------------------- statements
 
-export type Statement = LetStatement | ParamStatement | NamedStatement | ReturnStatement | CheckStatement
+export type Statement =
+  LetStatement | ParamStatement | ConstStatement | NamedStatement | ReturnStatement | CheckStatement
 
 /** `let x = e` or `let { v, skips } = e` (record pattern, with optional renaming `{ v: vision }`) */
 export interface LetStatement extends Node {
@@ -156,6 +159,15 @@ export interface ParamStatement extends Node {
   readonly name: Identifier
   readonly type: TypeExpression
   readonly initial: Expression | undefined
+}
+
+/** `const words: f32[K, 300] = load("embeddings.npy")`: a tensor that is the same in every step. */
+export interface ConstStatement extends Node {
+  readonly kind: "const"
+  readonly doc: string | undefined
+  readonly name: Identifier
+  readonly type: TypeExpression
+  readonly value: Expression
 }
 
 /** `output probability = e`, `loss t2v = e` */
@@ -223,7 +235,13 @@ export type Expression =
       readonly left: Expression
       readonly right: Expression
     })
-  | (Node & { readonly kind: "call"; readonly callee: Expression; readonly arguments: readonly Argument[] })
+  | (Node & {
+      readonly kind: "call"
+      readonly callee: Expression
+      readonly arguments: readonly Argument[]
+      /** `Conv2d(kernel = 3, ...)`: the rest of the arguments comes later */
+      readonly open: boolean
+    })
   | (Node & { readonly kind: "member"; readonly object: Expression; readonly name: Identifier })
   | (Node & { readonly kind: "index"; readonly object: Expression; readonly index: Expression })
   /** `a |> f(b)`: `a` becomes the first argument of the call */

@@ -13,8 +13,8 @@ import * as t from "./tokens.js"
 /** What the innermost open bracket holds; `none` is everything that has no lines: lists, arguments, records. */
 export type Context = "file" | "model" | "body" | "train" | "ablation" | "none"
 
-const STATEMENT_WORDS = new Set<TokenType>([t.Let, t.Return, t.Check, t.Param, t.State, t.Output, t.Loss])
-const MEMBER_WORDS = new Set<TokenType>([...STATEMENT_WORDS, t.Input, t.Target, t.Frozen, t.Train])
+const STATEMENT_WORDS = new Set<TokenType>([t.Let, t.Return, t.Check, t.Param, t.State, t.Const, t.Output, t.Loss])
+const MEMBER_WORDS = new Set<TokenType>([...STATEMENT_WORDS, t.Optional, t.Input, t.Target, t.Frozen, t.Train])
 const CHANGE_WORDS = new Set<TokenType>([t.Without, t.Freeze, t.Unfreeze, t.Set, t.Vary])
 const ITEM_WORDS = new Set<TokenType>([t.Import, t.Block, t.Fn, t.Model, t.Ablation])
 const ROLES: ReadonlySet<string> = new Set(SECTION_ROLES)
@@ -71,7 +71,7 @@ export class Beginnings {
       return !isEqual(next) && next !== t.Colon && this.type(index - 1) !== t.Dot
     }
     if (type === t.Output || type === t.Loss) return isName(next) && isEqual(after)
-    return (type === t.Param || type === t.State) && isName(next) && after === t.Colon
+    return (type === t.Param || type === t.State || type === t.Const) && isName(next) && after === t.Colon
   }
 
   private beginsChange(index: number): boolean {
@@ -87,9 +87,9 @@ export class Beginnings {
   beginsMember(index: number): boolean {
     const type = this.type(index)
     if (type === t.Train) return this.type(index + 1) === t.LeftCurly
-    if (type === t.Input || type === t.Target) {
-      return isName(this.type(index + 1)) && this.type(index + 2) === t.Colon
-    }
+    const at = type === t.Optional && isInput(this.type(index + 1)) ? index + 1 : index
+    if (isInput(this.type(at)) && isName(this.type(at + 1)) && this.type(at + 2) === t.Colon) return true
+    if (isInput(type)) return false
     return this.beginsSection(index)
   }
 
@@ -189,6 +189,10 @@ export function isA(type: TokenType, category: TokenType): boolean {
 
 function isPlain(type: TokenType | undefined): boolean {
   return type === t.Identifier
+}
+
+function isInput(type: TokenType | undefined): boolean {
+  return type === t.Input || type === t.Target
 }
 
 function isEqual(type: TokenType | undefined): boolean {

@@ -158,6 +158,7 @@ class Builder {
         return {
           kind: "input",
           doc: this.doc(node),
+          optional: cst.maybeToken(node, t.Optional.name) !== undefined,
           role: cst.maybeToken(node, t.Input.name) === undefined ? "target" : "input",
           name: cst.name(node),
           type: this.type(cst.node(node, "type")),
@@ -229,6 +230,10 @@ class Builder {
           initial: this.maybeExpression(node),
           span,
         }
+      case "const": {
+        const type = this.type(cst.node(node, "type"))
+        return { kind: "const", doc, name: cst.name(node), type, value: this.value(node), span }
+      }
       case "named": {
         const kind = cst.maybeToken(node, t.Output.name) === undefined ? "loss" : "output"
         return { kind, doc, name: cst.name(node), value: this.value(node), span }

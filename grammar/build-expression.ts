@@ -6,9 +6,11 @@
  */
 
 import type { CstNode, IToken } from "chevrotain"
+import type { SyntaxFact } from "../src/compiler/diagnostics/facts-syntax.js"
 import type * as ast from "./ast.js"
 import type { Cst } from "./cst.js"
 import * as t from "./tokens.js"
+import { statementExpressions } from "./walk.js"
 
 /** Foreign spellings of operators have been reported; they are read as what they stand for. */
 const OPERATORS: Readonly<Record<string, ast.BinaryOperator>> = { "&&": "and", "||": "or", "**": "*" }
@@ -124,12 +126,21 @@ function postfix(cst: Cst, body: Body, node: CstNode, build: Build): ast.Express
       object = cst.measured({ kind: "index", object, index, span }, [object, index])
     } else {
       const list = cst.adjacent(suffix, end) ? undefined : argumentLists.shift()
-      const given = list === undefined ? [] : cst.nodes(list, "argument").map((node) => argument(cst, node, build))
-      const call: ast.Expression = { kind: "call", callee: object, arguments: given, span }
+      const nodes = list === undefined ? [] : cst.nodes(list, "argument")
+      const rests = nodes.filter((node) => cst.maybeToken(node, t.Ellipsis.name) !== undefined)
+      const given = nodes.filter((node) => !rests.includes(node)).map((node) => argument(cst, node, build))
+      for (const rest of rests) if (rest !== nodes.at(-1)) cst.facts.push(restNotLast(cst, rest))
+      const call: ast.Expression = { kind: "call", callee: object, arguments: given, open: rests.length > 0, span }
       object = cst.measured(call, [object, ...given.map(({ value }) => value)])
     }
   })
   return object
+}
+
+function restNotLast(cst: Cst, node: CstNode): SyntaxFact {
+  const hint = "`...` stands for the arguments that come later, and is the last one"
+  const expected = ["an argument"]
+  return { kind: "unexpected-token", span: cst.span(node), found: "`...`", expected, within: undefined, hint }
 }
 
 function argument(cst: Cst, node: CstNode, build: Build): ast.Argument {
@@ -147,7 +158,7 @@ function primary(cst: Cst, body: Body, node: CstNode, build: Build): ast.Express
       if (kind === "list") return list(cst, child, build)
       if (kind === "record") return record(cst, child, build)
       const statements = body(child)
-      return cst.measured({ kind: "do", body: statements, span }, statements.flatMap(valuesOf))
+      return cst.measured({ kind: "do", body: statements, span }, statements.flatMap(statementExpressions))
     }
     switch (kind) {
       case "NUMBER":
@@ -212,19 +223,4 @@ function record(cst: Cst, node: CstNode, build: Build): ast.Expression {
   })
   const values = fields.flatMap(({ value }) => (value === undefined ? [] : [value]))
   return cst.measured({ kind: "record", fields, span: cst.span(node) }, values)
-}
-
-/** The expressions directly in a statement. */
-function valuesOf(statement: ast.Statement): ast.Expression[] {
-  switch (statement.kind) {
-    case "let":
-    case "output":
-    case "loss":
-    case "return":
-      return [statement.value]
-    case "check":
-      return [statement.condition, statement.message]
-    case "param":
-      return statement.initial === undefined ? [] : [statement.initial]
-  }
 }

@@ -17,6 +17,7 @@ import {
   type SourceFile,
   type Statement,
 } from "./ast.js"
+import { childExpressions, statementExpressions } from "./walk.js"
 
 const TYPE_NAMES = new Set(["int", "float", "bool", "string", "list", "record", "block", "tensor"])
 const ELEMENTS = new Set(["f32", "f16", "bf16", "i32", "i64", "bool", "tokens"])
@@ -55,24 +56,8 @@ export function checkFile(file: SourceFile): SyntaxFact[] {
   }
 
   const statement = (node: Statement): void => {
-    switch (node.kind) {
-      case "let":
-        pattern(node.pattern)
-        expression(node.value)
-        break
-      case "output":
-      case "loss":
-      case "return":
-        expression(node.value)
-        break
-      case "check":
-        expression(node.condition)
-        expression(node.message)
-        break
-      case "param":
-        if (node.initial !== undefined) expression(node.initial)
-        break
-    }
+    if (node.kind === "let") pattern(node.pattern)
+    statementExpressions(node).forEach(expression)
   }
 
   const expression = (node: Expression): void => {
@@ -95,11 +80,11 @@ export function checkFile(file: SourceFile): SyntaxFact[] {
         break
       case "do":
         node.body.forEach(statement)
-        break
+        return
       default:
         break
     }
-    childrenOf(node).forEach(expression)
+    childExpressions(node).forEach(expression)
   }
 
   const member = (node: ModelMember): void => {
@@ -182,40 +167,4 @@ function looksLikeType(value: Expression): boolean {
 /** The value itself is the best place when what is between name and value is only `=` and blanks. */
 function trimmed(between: { file: string; start: number; end: number }, value: Expression): typeof between {
   return { ...between, start: Math.min(between.start + 1, value.span.start), end: value.span.end }
-}
-
-/** The expressions directly within one, those in the statements of a `do` left out. */
-function childrenOf(node: Expression): readonly Expression[] {
-  switch (node.kind) {
-    case "number":
-    case "string":
-    case "boolean":
-    case "none":
-    case "name":
-    case "do":
-      return []
-    case "list":
-      return node.items.map(({ value }) => value)
-    case "comprehension":
-      return [node.body, node.iterable, ...(node.condition === undefined ? [] : [node.condition])]
-    case "record":
-      return node.fields.flatMap(({ value }) => (value === undefined ? [] : [value]))
-    case "range":
-      return [node.from, node.to]
-    case "unary":
-      return [node.operand]
-    case "binary":
-    case "pipe":
-      return [node.left, node.right]
-    case "call":
-      return [node.callee, ...node.arguments.map(({ value }) => value)]
-    case "member":
-      return [node.object]
-    case "index":
-      return [node.object, node.index]
-    case "if":
-      return [node.condition, node.then, node.else]
-    case "fold":
-      return [node.start, node.iterable, node.body]
-  }
 }

@@ -219,15 +219,22 @@ export abstract class ExpressionParser extends RecoveringParser {
   })
 
   private readonly argument: Rule = this.RULE("argument", () => {
-    this.OPTION({
-      MAX_LOOKAHEAD: 1,
-      GATE: () => this.equalFollows(),
-      DEF: () => {
-        this.CONSUME(t.Word)
-        this.CONSUME(t.Equal)
+    this.OR([
+      {
+        ALT: () => {
+          this.OPTION({
+            MAX_LOOKAHEAD: 1,
+            GATE: () => this.equalFollows(),
+            DEF: () => {
+              this.CONSUME(t.Word)
+              this.CONSUME(t.Equal)
+            },
+          })
+          this.SUBRULE(this.expression)
+        },
       },
-    })
-    this.SUBRULE(this.expression)
+      { ALT: () => this.CONSUME(t.Ellipsis) },
+    ])
   })
 
   private readonly primary: Rule = this.RULE("primary", () => {
@@ -319,15 +326,14 @@ export abstract class ExpressionParser extends RecoveringParser {
     this.OR([
       {
         // Reserved words may be fields too, but only with a value: alone they would name a variable.
-        GATE: () => isName(this.LA(1).tokenType) || this.LA(2).tokenType === t.Colon,
+        GATE: () => this.LA(2).tokenType === t.Colon,
         ALT: () => {
           this.CONSUME(t.Word)
-          this.OPTION(() => {
-            this.CONSUME(t.Colon)
-            this.SUBRULE(this.expression)
-          })
+          this.CONSUME(t.Colon)
+          this.SUBRULE(this.expression)
         },
       },
+      { ALT: () => this.CONSUME(t.Name, { LABEL: "WORD" }) },
       {
         ALT: () => {
           this.CONSUME(t.Ellipsis)
@@ -368,11 +374,18 @@ export abstract class ExpressionParser extends RecoveringParser {
   })
 
   private readonly field_name: Rule = this.RULE("field_name", () => {
-    this.CONSUME(t.Word)
-    this.OPTION(() => {
-      this.CONSUME(t.Colon)
-      this.CONSUME(t.Name)
-    })
+    this.OR([
+      {
+        // As in a record: a reserved word can be a field, and no variable.
+        GATE: () => this.LA(2).tokenType === t.Colon,
+        ALT: () => {
+          this.CONSUME(t.Word)
+          this.CONSUME(t.Colon)
+          this.CONSUME(t.Name)
+        },
+      },
+      { ALT: () => this.CONSUME2(t.Name, { LABEL: "WORD" }) },
+    ])
   })
 
   // ---------------------------------------------------------------------------------------------------------- gates

@@ -16,8 +16,8 @@ import { noteOf } from "./structure.js"
 import * as t from "./tokens.js"
 
 const ITEMS = ["import", "block", "fn", "model", "ablation"]
-const STATEMENTS = ["let", "param", "state", "output", "loss", "return", "check"]
-const MEMBERS = ["input", "target", "let", "output", "loss", "train"]
+const STATEMENTS = ["let", "param", "state", "const", "output", "loss", "return", "check"]
+const MEMBERS = ["input", "target", "optional", "let", "const", "output", "loss", "train"]
 const CHANGES = ["without", "set", "vary", "freeze", "unfreeze"]
 
 const PLACE_OF_RULE: Readonly<Record<string, Place>> = {
@@ -38,7 +38,7 @@ const KNOWN: Record<Place, readonly string[]> = {
 /** Where lines that begin with a word belong, for those that stand in the wrong place. */
 const BELONGS: readonly (readonly [readonly string[], string])[] = [
   [ITEMS, "at the top of a file"],
-  [["input", "target", "train", "frozen", ...SECTION_ROLES], "in a model"],
+  [["input", "target", "optional", "train", "frozen", ...SECTION_ROLES], "in a model"],
   [STATEMENTS, "in a block, a function, or a model and its sections"],
   [CHANGES, "in an ablation"],
 ]
@@ -174,7 +174,7 @@ class Explainer {
   /** What the grammar would have taken, in the words of a reader. */
   private expected({ expected, rule, token }: FailedLine): readonly string[] {
     const many = expected.length > 1
-    if (many && (rule === "primary" || rule === "list_item" || rule === "expression")) return ["an expression"]
+    if (many && ["primary", "list_item", "argument", "expression"].includes(rule)) return ["an expression"]
     if (rule === "type" && expected.includes("a name")) return ["a type"]
     if (rule === "member") return ["an input, a section, a statement or `train`"]
     if (rule === "list" && expected.includes("`for`")) return ["`,`", "`]`"]

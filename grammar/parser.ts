@@ -169,11 +169,12 @@ export class MdlParser extends ExpressionParser {
   })
 
   private readonly input_member: Rule = this.RULE("input_member", () => {
+    this.OPTION(() => this.CONSUME(t.Optional))
     this.OR([{ ALT: () => this.CONSUME(t.Input) }, { ALT: () => this.CONSUME(t.Target) }])
     this.CONSUME(t.Name)
     this.CONSUME(t.Colon)
     this.SUBRULE(this.type)
-    this.OPTION(() => {
+    this.OPTION2(() => {
       this.CONSUME(t.Using)
       this.SUBRULE(this.postfix)
     })
@@ -260,6 +261,7 @@ export class MdlParser extends ExpressionParser {
     this.OR([
       { ALT: () => this.SUBRULE(this.let) },
       { ALT: () => this.SUBRULE(this.param) },
+      { ALT: () => this.SUBRULE(this.const) },
       { ALT: () => this.SUBRULE(this.named) },
       { ALT: () => this.SUBRULE(this.return) },
       { ALT: () => this.SUBRULE(this.check) },
@@ -282,6 +284,15 @@ export class MdlParser extends ExpressionParser {
       this.CONSUME(t.Equal)
       this.SUBRULE(this.expression)
     })
+  })
+
+  private readonly const: Rule = this.RULE("const", () => {
+    this.CONSUME(t.Const)
+    this.CONSUME(t.Name)
+    this.CONSUME(t.Colon)
+    this.SUBRULE(this.type)
+    this.CONSUME(t.Equal)
+    this.SUBRULE(this.expression)
   })
 
   private readonly named: Rule = this.RULE("named", () => {

@@ -60,11 +60,13 @@ export const As = contextual("as")
 export const Of = contextual("of")
 export const Input = contextual("input")
 export const Target = contextual("target")
+export const Optional = contextual("optional")
 export const Using = contextual("using")
 export const Frozen = contextual("frozen")
 export const Train = contextual("train")
 export const Param = contextual("param")
 export const State = contextual("state")
+export const Const = contextual("const")
 export const Output = contextual("output")
 export const Loss = contextual("loss")
 export const Without = contextual("without")
@@ -181,7 +183,8 @@ export const BRACKET_PAIRS: readonly (readonly [TokenType, TokenType])[] = [
 // A keyword stands before all keywords it begins with (`input` before `in`): the lexer takes the first that matches.
 const KEYWORDS: TokenType[] = [
   ...[Import, Fn, Let, Return, Check, If, Then, Else, For, In, Fold, And, Or, Not, True, False, None],
-  ...[Block, Model, Ablation, From, As, Of, Input, Target, Using, Frozen, Train, Param, State, Output, Loss],
+  ...[Block, Model, Ablation, From, As, Of, Optional, Input, Target, Using, Frozen, Train, Param, State, Const],
+  ...[Output, Loss],
   ...[Without, Freeze, Unfreeze, Set, Vary],
 ].sort((a, b) => b.name.length - a.name.length)
 

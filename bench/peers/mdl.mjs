@@ -50,7 +50,7 @@ await serve({
     writeFileSync(join(folder, "saved_model.pb"), trainer.savedModel)
     session = await NativeSession.open(folder)
     session.init(seed)
-    const inputs = session.signatures.get("train_step").inputs.filter(({ name }) => name !== "learning_rate")
+    const inputs = session.signatures.get("train_step").inputs
     feeds = drawBatch(trainer.description, inputs)
     parameters = trainer.description.parameters
     const size = ({ shape }) => shape.reduce((a, b) => a * b, 1)
@@ -73,8 +73,9 @@ await serve({
     writeTensors(file, new Map(tensors))
   },
 
-  step({ rate }) {
-    const { result, ...times } = timed(() => session.trainStep(feeds, rate))
+  /** The learning rate is the model's own, which is the other competitors' too. */
+  step() {
+    const { result, ...times } = timed(() => session.trainStep(feeds))
     return { ...times, loss: result.total }
   },
 })

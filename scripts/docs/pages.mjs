@@ -12,18 +12,6 @@ import { builtinParts, fillParts, helpParts, libraryPart } from "./language-part
 import { operatorsPage } from "./operators.mjs"
 import { readmeParts } from "./readme-parts.mjs"
 
-/** What each setting of `train` means; defaults are the runtime's. */
-const SETTING_DOCS = {
-  optimizer: "`adam(...)` or `sgd(...)`; without it Adam at 1e-3.",
-  schedule: "How the learning rate changes from epoch to epoch; without it, it stays.",
-  batch: "Cases in one step; 8 without it.",
-  epochs: "The most passes over the training split; 100 without it.",
-  stop: "`patience(metric, epochs)`: when to stop early. Its metric also says which checkpoint is the best.",
-  augment: "A list of changes made to training images.",
-  seed: "Seed of first values, masks, dropout and data order; 1 without it.",
-  channels: '`"rgb"` or `"bgr"`: the order of an image\'s planes; RGB without it.',
-}
-
 /** Reads everything the pages are made of. */
 export async function collect(load, { readText, list }) {
   const [
@@ -36,7 +24,8 @@ export async function collect(load, { readText, list }) {
     dims,
     sized,
     builtins,
-    model,
+    trainingNames,
+    trainingSettings,
     types,
     values,
     ast,
@@ -56,7 +45,8 @@ export async function collect(load, { readText, list }) {
       "src/compiler/ir/dims.js",
       "src/compiler/ops/sized-attributes.js",
       "src/compiler/elaborate/builtins.js",
-      "src/compiler/elaborate/model.js",
+      "src/compiler/elaborate/training-names.js",
+      "src/compiler/elaborate/training-settings.js",
       "src/compiler/elaborate/tensor-types.js",
       "src/compiler/elaborate/values.js",
       "grammar/ast.js",
@@ -82,7 +72,8 @@ export async function collect(load, { readText, list }) {
     ...builder,
     ...sized,
     ...builtins,
-    ...model,
+    ...trainingNames,
+    ...trainingSettings,
     ...types,
     ...values,
     ...ast,
@@ -92,7 +83,6 @@ export async function collect(load, { readText, list }) {
     ...diff,
     ...diffCommand,
     dims,
-    SETTING_DOCS,
     library,
     commands,
     readStandard: (path) => new Map(library).get(path),

@@ -3,10 +3,11 @@
  */
 
 import { resolve } from "node:path"
-import { Command, InvalidArgumentError } from "commander"
+import { Command, InvalidArgumentError, Option } from "commander"
 import type { DataIndex } from "../compiler/package/data-format.js"
 import { settingsLeftOut } from "../compiler/package/trainer-source.js"
 import { trainerPackage } from "../compiler/package/trainer-package.js"
+import { PRECISIONS, type Precision } from "../compiler/passes/precision.js"
 import { buildTrainer } from "../compiler/trainer.js"
 import { parseReference, requireModel, sourceHash } from "../runtime/model-file.js"
 import { writeDataFiles } from "../runtime/package/data-files.js"
@@ -14,7 +15,6 @@ import { requirePackagePlace, writePackage } from "../runtime/package/write-pack
 import { programHash } from "../runtime/runs/run-folder.js"
 import { toolVersion } from "../runtime/runs/tool-version.js"
 import { DEFAULTS } from "../runtime/training/prepare.js"
-import { scheduleOf } from "../runtime/training/schedule.js"
 import { UserError } from "../runtime/user-error.js"
 import { grouped, print, printJson } from "./output.js"
 
@@ -23,6 +23,7 @@ interface CompileFlags {
   readonly batch?: number
   readonly size?: number
   readonly data?: string
+  readonly precision?: Precision
   readonly json?: boolean
 }
 
@@ -33,6 +34,9 @@ export function compileCommand(): Command {
     .requiredOption("-o, --output <dir>", "folder to make; an earlier package there is replaced")
     .option("--batch <n>", "cases in a batch", count)
     .option("--size <pixels>", "height and width: sets the symbols H and W", count)
+    .addOption(
+      new Option("--precision <type>", "of the step's large products; weights and sums are f32").choices(PRECISIONS),
+    )
     .option("--data <dir>", "also put this data set into the package, decoded and tokenised")
     .option("--json", "print as JSON")
     .action(async (reference: string, flags: CompileFlags) => {
@@ -66,19 +70,18 @@ async function compileModel(reference: string, flags: CompileFlags): Promise<Com
       `${model.variant} has no loss, so there is nothing to train: write \`loss NAME = ...\` in the model`,
     )
   }
-  scheduleOf(model.training)
   const {
     batch = DEFAULTS.batch,
     epochs = DEFAULTS.epochs,
     seed = DEFAULTS.seed,
   } = model.training as Partial<Record<"batch" | "epochs" | "seed", number>>
-  const trainer = buildTrainer(model, { batch: flags.batch ?? batch })
+  const trainer = buildTrainer(model, { batch: flags.batch ?? batch, precision: flags.precision ?? "f32" })
   const files = await trainerPackage({
     model,
     trainer,
     provenance: {
       model: reference,
-      sourceHash: sourceHash(result.sources),
+      sourceHash: sourceHash(result.sources, model),
       programHash: programHash(trainer.savedModel),
       versions: { mdl: toolVersion() },
     },

@@ -37,6 +37,7 @@ export function formatSummary(summary: ModelSummary, shapes: boolean): string {
     table(["section", "role", "trainable", "frozen", "MACs"], rows, [2, 3, 4]),
     "",
     `parameters   ${grouped(parameters.total)}: ${grouped(parameters.trainable)} trainable, ${grouped(parameters.frozen)} frozen; ${grouped(parameters.state)} values of state`,
+    ...(parameters.constant > 0 ? [`constants    ${grouped(parameters.constant)} values from files`] : []),
     `MACs         ${engineering(macs.inference)} for one image, ${engineering(macs.training)} for one training step at batch 1 (convolutions and matrix products)`,
     `activations  ${engineering(activations.inference, "B")} in use, ${engineering(activations.training, "B")} in training, at batch 1`,
     `operations   ${nodes.inference} in use, ${nodes.training} in training`,

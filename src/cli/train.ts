@@ -5,6 +5,7 @@
  * Thin: the work is in runtime/training/. Ctrl-C lets the step finish and writes a checkpoint; a second one ends at once.
  */
 import { Command, InvalidArgumentError, Option } from "commander"
+import { PRECISIONS, type Precision } from "../compiler/passes/precision.js"
 import { reportForRun } from "../runtime/reports/report-for-run.js"
 import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
 import type { TrainResult } from "../runtime/training/observer.js"
@@ -25,7 +26,7 @@ interface TrainFlags {
   readonly seed?: number
   readonly evalEvery?: number
   readonly workers?: number
-  readonly precision: "f32" | "bf16"
+  readonly precision?: Precision
   readonly report: boolean
   readonly json?: boolean
 }
@@ -38,7 +39,7 @@ export class Interrupted extends Error {
 }
 
 /** Options that make a run what it is; they cannot change when it goes on. */
-const FIXED = ["run", "batch", "size", "seed", "evalEvery"] as const
+const FIXED = ["run", "batch", "size", "seed", "evalEvery", "precision"] as const
 
 /** The `train` command. */
 export function trainCommand(): Command {
@@ -56,12 +57,12 @@ export function trainCommand(): Command {
     .option("--seed <n>", "of first values, order, dropout and masks", seedNumber)
     .option("--eval-every <steps>", "score the validation split so often, instead of after every epoch", positive)
     .option("--workers <n>", "threads that read images ahead", wholeNumber)
-    .addOption(new Option("--precision <type>", "of the computation").choices(["f32", "bf16"]).default("f32"))
+    .addOption(
+      new Option("--precision <type>", "of the step's large products; weights and sums are f32").choices(PRECISIONS),
+    )
     .option("--no-report", "do not write report.html")
     .option("--json", "print the result as JSON and nothing else on stdout")
     .action(async (model: string | undefined, flags: TrainFlags) => {
-      if (flags.precision === "bf16")
-        throw new UserError("--precision bf16 is not available yet: leave it out, or give f32")
       const interruption = listenForInterruption()
       try {
         const running = { workers: flags.workers, observer: progressFor(process.stderr), signal: interruption.signal }
@@ -100,8 +101,8 @@ function newRun(model: string | undefined, flags: TrainFlags) {
   if (flags.data === undefined) throw new UserError(`--data is missing: the folder of a data set\n  ${usage}`)
   if (flags.run === undefined) throw new UserError(`--run is missing: the folder to make for the run\n  ${usage}`)
   if (flags.checkpoint !== undefined) throw new UserError("--checkpoint goes with --resume: a new run has none yet")
-  const { data, run, steps, epochs, batch, size, seed, evalEvery } = flags
-  return { model, data, run, steps, epochs, batch, size, seed, evalEvery }
+  const { data, run, steps, epochs, batch, size, seed, evalEvery, precision } = flags
+  return { model, data, run, steps, epochs, batch, size, seed, evalEvery, precision }
 }
 
 /** The folder to resume. @throws UserError for what cannot change in a run */

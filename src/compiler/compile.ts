@@ -60,11 +60,22 @@ export function compile(path: string, host: SourceHost, options: CompileOptions 
   if (!variant) return result(undefined)
   const choices = variedChoices(variant)
   diagnostics.push(...choices.diagnostics)
-  for (const choice of choices.output) {
+  const told = new Set<string>()
+  for (const { variant: choice, chosen } of choices.output) {
     const elaborated = elaborateModel(modules, choice, options)
-    diagnostics.push(...elaborated.diagnostics)
-    if (elaborated.output) diagnostics.push(...checkTraining(elaborated.output, variant))
-    if (variant.vary.length === 0) return result(elaborated.output, variant)
+    const found = [...elaborated.diagnostics]
+    if (elaborated.output) found.push(...checkTraining(elaborated.output, choice))
+    if (chosen.length === 0) {
+      diagnostics.push(...found)
+      return result(elaborated.output, variant)
+    }
+    // What is wrong with every value is told once; the note says which value brought it up.
+    for (const diagnostic of found) {
+      const key = JSON.stringify([diagnostic.code, diagnostic.labels.map(({ span }) => span)])
+      if (told.has(key)) continue
+      told.add(key)
+      diagnostics.push({ ...diagnostic, notes: [...diagnostic.notes, `found at ${chosen.join(", ")}`] })
+    }
   }
   if (!options.everyValue && !hasErrors(diagnostics)) diagnostics.push(...refuseVaried(variant))
   return result(undefined, variant)

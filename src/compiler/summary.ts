@@ -19,6 +19,8 @@ export interface ParameterCount {
   readonly frozen: number
   /** normalisation statistics and the like: kept between steps, never learned; not part of the total */
   readonly state: number
+  /** elements of constants from files; not part of the total */
+  readonly constant: number
 }
 
 export interface SectionSummary {
@@ -83,17 +85,17 @@ export function summarise(model: ElaboratedModel): ModelSummary {
     macs: { inference: inference.macs, training: training.macs },
     activations: { inference: inference.bytes, training: training.bytes },
     nodes: { inference: inference.nodes.length, training: training.nodes.length },
-    sections: outside.parameters.total + outside.macs > 0 ? [...sections, outside] : sections,
+    sections: outside.parameters.total + outside.parameters.constant + outside.macs > 0 ? [...sections, outside] : sections,
   }
 }
 
 function countParameters(graph: Graph, belongs: (section: string) => boolean): ParameterCount {
-  const count = { total: 0, trainable: 0, frozen: 0, state: 0 }
+  const count = { total: 0, trainable: 0, frozen: 0, state: 0, constant: 0 }
   for (const parameter of graph.parameters) {
     if (!belongs(parameter.section)) continue
     const size = sizeOf(parameter.shape)
-    if (parameter.role === "state") {
-      count.state += size
+    if (parameter.role !== "param") {
+      count[parameter.role === "state" ? "state" : "constant"] += size
       continue
     }
     count.total += size

@@ -7,15 +7,18 @@
  */
 
 import type { ElaboratedModel, TrainingSettings } from "./elaborate/model.js"
-import type { PlainValue, SettingValue } from "./elaborate/values.js"
+import type { SettingValue } from "./elaborate/values.js"
 import { evaluate, type Dim } from "./ir/dims.js"
-import type { DataType } from "./ir/graph.js"
+import type { DataType, ParameterRole } from "./ir/graph.js"
+import type { Precision } from "./passes/precision.js"
+import { hoistFrozen } from "./passes/hoist.js"
+import { optimise } from "./passes/pipelines.js"
 import { evaluateProgram, predictProgram, trainProgram } from "./passes/programs.js"
-import type { OptimizerSpec } from "./targets/tensorflow/optimizer.js"
 import { compileSavedModel, type SavedModelReport } from "./targets/tensorflow/saved-model.js"
+import { batchesPerStep, updateSpec } from "./training-plan.js"
 
 /** Version of `TrainerDescription`; a run of another version is refused. */
-export const DESCRIPTION_FORMAT = 1
+export const DESCRIPTION_FORMAT = 2
 
 export interface TrainerInput {
   readonly name: string
@@ -36,7 +39,7 @@ export interface TrainerOutput {
 
 export interface TrainerParameter {
   readonly name: string
-  readonly role: "param" | "state"
+  readonly role: ParameterRole
   readonly shape: readonly number[]
   readonly section: string
   readonly frozen: boolean
@@ -52,6 +55,8 @@ export interface TrainerDescription {
   readonly inputs: readonly TrainerInput[]
   readonly outputs: readonly TrainerOutput[]
   readonly losses: readonly string[]
+  /** batches whose gradients are averaged for one step of the optimiser */
+  readonly accumulate: number
   readonly parameters: readonly TrainerParameter[]
   readonly training: TrainingSettings
 }
@@ -68,6 +73,19 @@ export interface TrainerOptions {
   readonly evaluateBatch?: number
   /** batch of `predict`; default 1 */
   readonly predictBatch?: number
+  /** batches for one step of the optimiser; default as the model says */
+  readonly accumulate?: number
+  /** whether to have the signatures `gradients` and `apply`; by default when batches are accumulated */
+  readonly gradients?: boolean
+  /**
+   * whether frozen parts that read notes only become a signature `encode`, whose results `train_step` is then fed; see
+   * `passes/hoist.ts`
+   */
+  readonly hoist?: boolean
+  /** of the training step's arithmetic; weights are f32 in either */
+  readonly precision?: Precision
+  /** whether `train_step` also tells how long each of its nodes took */
+  readonly timed?: boolean
 }
 
 /**
@@ -76,20 +94,24 @@ export interface TrainerOptions {
  * @throws NotDifferentiable when an op without a gradient lies between a loss and a trainable parameter
  */
 export function buildTrainer(model: ElaboratedModel, options: TrainerOptions): Trainer {
-  const { batch, evaluateBatch = batch, predictBatch = 1 } = options
+  const { batch, evaluateBatch = batch, predictBatch = 1, precision = "f32" } = options
+  const accumulate = options.accumulate ?? batchesPerStep(model.training)
   const { graph } = model
-  const predict = { ...predictProgram(model), batch: predictBatch }
+  const predict = { ...optimise("prediction", predictProgram(model)).program, batch: predictBatch }
   const hasLosses = graph.losses.length > 0
+  const update = updateSpec(model, options.gradients ?? accumulate > 1)
+  const step = hasLosses ? trainingStep(model, options.hoist ?? false) : undefined
   const compiled = compileSavedModel({
     parameters: graph.parameters,
+    timed: options.timed ?? false,
     predict,
-    ...(hasLosses
+    ...(step
       ? {
-          train: { ...trainProgram(model), batch, outputs: [] },
-          evaluate: { ...evaluateProgram(model), batch: evaluateBatch },
+          train: { ...step.train, batch, outputs: [], precision, update },
+          ...(step.encode && { encode: { ...step.encode, batch } }),
+          evaluate: { ...optimise("evaluation", evaluateProgram(model)).program, batch: evaluateBatch },
         }
       : {}),
-    optimizer: optimizerSpec(model.training["optimizer"]),
   })
   const { bytes, ...report } = compiled
   const description: TrainerDescription = {
@@ -112,6 +134,7 @@ export function buildTrainer(model: ElaboratedModel, options: TrainerOptions): T
       doc,
     })),
     losses: graph.losses.map((l) => l.name),
+    accumulate,
     parameters: graph.parameters.map(({ name, role, shape, section, frozen }) => ({
       name,
       role,
@@ -124,6 +147,14 @@ export function buildTrainer(model: ElaboratedModel, options: TrainerOptions): T
   return { description, savedModel: bytes, report }
 }
 
+/** One training step, and what of it is done once for each note when that is asked for. */
+function trainingStep(model: ElaboratedModel, hoist: boolean): ReturnType<typeof hoistFrozen> {
+  const { program } = optimise("training", trainProgram(model))
+  const notes = model.inputs.filter(({ kind }) => kind === "tokens")
+  const inputs = new Set(hoist ? notes.flatMap(({ name }) => [`${name}_ids`, `${name}_valid`]) : [])
+  return hoistFrozen(program, inputs)
+}
+
 /** Sizes after the first axis, which is the batch. */
 function sizesOf(shape: readonly Dim[], model: ElaboratedModel): readonly number[] {
   return shape.slice(1).map((dim) => {
@@ -131,17 +162,4 @@ function sizesOf(shape: readonly Dim[], model: ElaboratedModel): readonly number
     if (size === undefined) throw new Error(`a size of an input or output depends on the batch`)
     return size
   })
-}
-
-/** The optimiser named in `train { }`; Adam with PyTorch's defaults when there is none. */
-function optimizerSpec(setting: PlainValue | undefined): OptimizerSpec {
-  const { name, arguments: given } = (setting ?? { name: "adam", arguments: {} }) as SettingValue
-  const number = (key: string, fallback: number): number => (given[key] as number | undefined) ?? fallback
-  if (name === "sgd") return { kind: "sgd", momentum: number("momentum", 0) }
-  return {
-    kind: "adam",
-    beta1: number("beta1", 0.9),
-    beta2: number("beta2", 0.999),
-    epsilon: number("epsilon", 1e-8),
-  }
 }

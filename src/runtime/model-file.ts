@@ -7,11 +7,13 @@
  */
 
 import { createHash } from "node:crypto"
-import { existsSync, readFileSync, statSync } from "node:fs"
+import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync, statSync } from "node:fs"
 import { dirname, isAbsolute, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import pc from "picocolors"
 import { compile, type CompileOptions, type CompileResult } from "../compiler/compile.js"
+import { type DataFile, DataFileProblem } from "../compiler/data-files/data-file.js"
+import { findTensor } from "../compiler/data-files/find-tensor.js"
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.js"
 import { renderTerminal } from "../compiler/diagnostics/render.js"
 import type { ElaboratedModel } from "../compiler/elaborate/model.js"
@@ -54,21 +56,68 @@ export class ModelError extends UserError {
 }
 
 /**
- * Reads texts for the compiler. Modules other than `std/` must lie in `folder` or below: an import cannot reach out of
- * the project.
+ * Reads texts and data files for the compiler. All but those of `std/` must lie in `folder` or below, also behind symbolic
+ * links: an import cannot reach out of the project.
+ *
+ * @param first the file that was asked for; it may itself be a link to somewhere else
  */
-export function fileHost(folder: string): SourceHost {
+export function fileHost(folder: string, first?: string): SourceHost {
   return {
     read(path) {
-      const file = path.startsWith("std/") ? resolve(PACKAGE_ROOT, `${path}.mdl`) : resolve(path)
-      const home = path.startsWith("std/") ? resolve(PACKAGE_ROOT, "std") : resolve(folder)
-      const inside = relative(home, file)
-      if (inside.startsWith("..") || isAbsolute(inside)) return undefined
-      if (!existsSync(file) || !statSync(file).isFile()) return undefined
-      return readFileSync(file, "utf8")
+      const isStandard = path.startsWith("std/")
+      const file = isStandard ? resolve(PACKAGE_ROOT, `${path}.mdl`) : resolve(path)
+      const home = isStandard ? resolve(PACKAGE_ROOT, "std") : resolve(folder)
+      const isFirst = first !== undefined && file === resolve(first)
+      return isFirst || isFileIn(home, file) ? readFileSync(file, "utf8") : undefined
+    },
+    tensor(path, name) {
+      const file = resolve(path)
+      if (!isFileIn(resolve(folder), file)) return undefined
+      const { dtype, shape, bytes, decode } = findTensor(dataFile(file), path, name)
+      return {
+        dtype,
+        shape,
+        load() {
+          const stored = bytes()
+          const sha256 = createHash("sha256").update(`${dtype}[${shape.join()}]`).update(stored).digest("hex")
+          return { sha256, values: decode(stored) }
+        },
+      }
     },
   }
 }
+
+/** Whether `file` is a file that lies in `home` or below, links followed. */
+function isFileIn(home: string, file: string): boolean {
+  if (!existsSync(file) || !statSync(file).isFile()) return false
+  const inside = relative(realpathSync(home), realpathSync(file))
+  return !inside.startsWith("..") && !isAbsolute(inside)
+}
+
+/** A file as the compiler reads it. Its size is that of now: whatever is cut off later fails when it is read. */
+function dataFile(file: string): DataFile {
+  const { size } = statSync(file)
+  return {
+    size,
+    read(offset, length) {
+      const into = new Uint8Array(length)
+      const handle = openSync(file, "r")
+      try {
+        for (let at = 0; at < length;) {
+          const count = readSync(handle, into, at, Math.min(length - at, MOST_AT_ONCE), offset + at)
+          if (count === 0) throw new DataFileProblem(`it ended while it was being read, at byte ${offset + at}`)
+          at += count
+        }
+      } finally {
+        closeSync(handle)
+      }
+      return into
+    },
+  }
+}
+
+/** One native read takes less than 2 GB. */
+const MOST_AT_ONCE = 2 ** 28
 
 /** Compiles `reference`; the result may hold errors. Throws when the file is not there. */
 export function compileReference(
@@ -80,7 +129,7 @@ export function compileReference(
   if (!existsSync(path)) throw new UserError(`there is no file ${path}`)
   if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; name a .mdl file in it`)
   // A file in a folder called std is still a file; only imports mean the standard library by that name.
-  return compile(path.startsWith("std/") ? `./${path}` : path, fileHost(dirname(path)), {
+  return compile(path.startsWith("std/") ? `./${path}` : path, fileHost(dirname(path), path), {
     ...options,
     selector,
     ...(sizes ? { sizes } : {}),
@@ -97,11 +146,15 @@ export function requireModel(
   return { model: result.output, result }
 }
 
-/** SHA-256 over all texts that a model was made from, by path. */
-export function sourceHash(sources: ReadonlyMap<string, string>): string {
+/** SHA-256 over all that a model was made from: its texts, and the tensors of data files that are its constants. */
+export function sourceHash(
+  sources: ReadonlyMap<string, string>,
+  { constants }: Pick<ElaboratedModel, "constants">,
+): string {
   const hash = createHash("sha256")
   for (const [path, text] of [...sources].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`${path}\0${text.length}\0${text}`)
   }
+  for (const { file, tensor, sha256 } of constants) hash.update(JSON.stringify([file, tensor ?? null, sha256]))
   return hash.digest("hex")
 }

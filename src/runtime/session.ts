@@ -9,8 +9,9 @@
 
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
-import type { DataType } from "../compiler/ir/graph.js"
+import type { LanguageType } from "../compiler/ir/graph.js"
 import { scopeOfNode } from "../compiler/targets/tensorflow/graphdef.js"
+import { GRADIENT_COUNT } from "../compiler/targets/tensorflow/accumulation.js"
 import { LOSS_PREFIX } from "../compiler/targets/tensorflow/saved-model.js"
 import {
   readSignatures,
@@ -21,7 +22,7 @@ import { loadBackend, type TensorFlow } from "./native/backend.js"
 
 /** A tensor outside the session, row-major; `bool` is one byte for each element. */
 export interface HostTensor {
-  readonly dtype: DataType
+  readonly dtype: LanguageType
   readonly shape: readonly number[]
   readonly data: Float32Array | Int32Array | Uint8Array
 }
@@ -61,10 +62,15 @@ interface SavedModelBackend {
 
 type NativeTensor = ReturnType<TensorFlow["tensor"]>
 
+/** Steps of an epoch are an int32. */
+const MOST_STEPS = 2 ** 31 - 1
+
 const NATIVE_TYPES = { f32: "float32", i32: "int32", bool: "bool" } as const
 
 export class NativeSession {
   private ready = false
+  /** batches whose gradients wait to be applied */
+  private summed = 0
   private closed = false
 
   private constructor(
@@ -95,24 +101,81 @@ export class NativeSession {
     return new NativeSession(tf, backend, id, signatures)
   }
 
-  /** Gives every variable its first value; the step becomes 0. `seed` is an int32. */
-  init(seed: number): void {
+  /**
+   * Gives every variable its first value; the step becomes 0.
+   *
+   * @param seed an int32
+   * @param stepsPerEpoch for schedules that count epochs; a program without training has no use for it
+   */
+  init(seed: number, stepsPerEpoch = 1): void {
     if (!Number.isInteger(seed) || seed !== (seed | 0))
       throw new SessionError(`a seed is a 32-bit integer, not ${seed}`)
-    this.call("init", { seed: scalar("i32", seed) })
+    if (!Number.isInteger(stepsPerEpoch) || stepsPerEpoch < 1 || stepsPerEpoch > MOST_STEPS)
+      throw new SessionError(`an epoch has a whole number of steps above 0, not ${stepsPerEpoch}`)
+    const all: Feeds = { seed: scalar(seed), steps_per_epoch: scalar(stepsPerEpoch) }
+    const wanted = this.signatures.get("init")?.inputs ?? []
+    this.call("init", Object.fromEntries(wanted.map(({ name }) => [name, all[name]!])))
     this.ready = true
+    this.summed = 0
   }
 
   /**
    * One optimiser step.
    *
    * @param feeds a tensor for every graph input, targets included
-   * @returns losses by name, `total`, `step` (1 after the first), `gradient_norm`
+   * @returns losses by name, `total`, `step` (1 after the first), `learning_rate` that was used, `gradient_norm` before
+   *   clipping
    */
-  trainStep(feeds: Feeds, learningRate: number): Record<string, number> {
+  trainStep(feeds: Feeds): Record<string, number> {
     this.mustBeReady("train_step")
-    const results = this.call("train_step", { ...feeds, learning_rate: scalar("f32", learningRate) })
-    return Object.fromEntries([...results].map(([name, tensor]) => [name, tensor.data[0]!]))
+    return scalars(this.call("train_step", feeds))
+  }
+
+  /**
+   * Adds the gradients of a batch to those that wait for `applyGradients`. Normalisation statistics move; nothing else does.
+   *
+   * @param feeds as for `trainStep`
+   * @returns losses by name, `total`, and `accumulated`: the batches that wait, this one included
+   */
+  addGradients(feeds: Feeds): Record<string, number> {
+    this.mustBeReady("gradients")
+    const results = scalars(this.call("gradients", feeds))
+    this.summed = results["accumulated"]!
+    return results
+  }
+
+  /**
+   * One optimiser step with the mean of the gradients that were added; none wait afterwards.
+   *
+   * @returns `step`, `learning_rate`, `gradient_norm` as of `trainStep`, and `accumulated`: how many batches there were
+   * @throws SessionError when no gradients wait
+   */
+  applyGradients(): Record<string, number> {
+    this.mustBeReady("apply")
+    if (this.summed === 0) throw new SessionError("apply was called with no gradients waiting: call gradients first")
+    const results = scalars(this.call("apply", {}))
+    this.summed = 0
+    return results
+  }
+
+  /** The sums of the gradients that wait and `gradient_count`, in the language's layout: what data parallelism adds up. */
+  readGradients(): Map<string, HostTensor> {
+    this.mustBeReady("read_gradients")
+    return this.call("read_gradients", {})
+  }
+
+  /** Sets what `readGradients` gives. @throws SessionError as `write` */
+  writeGradients(sums: ReadonlyMap<string, HostTensor>): void {
+    this.mustBeReady("write_gradients")
+    this.call("write_gradients", Object.fromEntries(sums))
+    this.summed = sums.get(GRADIENT_COUNT)!.data[0]!
+  }
+
+  /** Tells a plateau schedule the model's score; gives how often the rate has been reduced. */
+  reportScore(score: number): number {
+    this.mustBeReady("score")
+    const tensor: HostTensor = { dtype: "f32", shape: [], data: Float32Array.of(score) }
+    return scalars(this.call("score", { score: tensor }))["reductions"]!
   }
 
   /** The inference form of the model, with its losses; changes nothing. */
@@ -136,20 +199,24 @@ export class NativeSession {
     return Object.fromEntries([...this.call("predict", feeds)].map(([name, tensor]) => [name, asOutput(tensor)]))
   }
 
-  /** Every variable by name, in the language's layout: parameters, state, optimiser slots, `step` and `seed`. */
+  /**
+   * Every variable that lasts, by name, in the language's layout: parameters, state, optimiser slots, averages, what the
+   * schedule keeps, `step` and `seed`. Gradients that wait are not among them.
+   */
   read(): Map<string, HostTensor> {
     this.mustBeReady("read")
     return this.call("read", {})
   }
 
   /**
-   * Sets every variable, as `read` gave them. The session holds copies.
+   * Sets every variable, as `read` gave them. The session holds copies. No gradients wait afterwards.
    *
    * @throws SessionError that lists every missing, unknown or mis-shaped tensor; then nothing was changed
    */
   write(variables: ReadonlyMap<string, HostTensor>): void {
     this.call("write", Object.fromEntries(variables))
     this.ready = true
+    this.summed = 0
   }
 
   /** Frees the session and its variables. A second call does nothing. */
@@ -204,8 +271,13 @@ function hostTensor(entry: SignatureEntry, tensor: NativeTensor): HostTensor {
   return { dtype: entry.dtype, shape: tensor.shape, data: tensor.dataSync<"float32" | "int32">() }
 }
 
-function scalar(dtype: "f32" | "i32", value: number): HostTensor {
-  return { dtype, shape: [], data: dtype === "f32" ? Float32Array.of(value) : Int32Array.of(value) }
+function scalar(value: number): HostTensor {
+  return { dtype: "i32", shape: [], data: Int32Array.of(value) }
+}
+
+/** The one number of each result. */
+function scalars(results: ReadonlyMap<string, HostTensor>): Record<string, number> {
+  return Object.fromEntries([...results].map(([name, tensor]) => [name, tensor.data[0]!]))
 }
 
 function asOutput({ shape, data }: HostTensor): OutputTensor {

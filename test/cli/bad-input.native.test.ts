@@ -134,7 +134,7 @@ describe("train refuses", () => {
     ["no data", ["--run", "x"], "--data"],
     ["steps that are no number", ["--data", "x", "--run", "y", "--steps", "many"], "--steps"],
     ["no steps at all", ["--data", "x", "--run", "y", "--steps", "0"], "--steps"],
-    ["a precision that is not there yet", ["--data", "x", "--run", "y", "--precision", "bf16"], "bf16"],
+    ["a precision that there is not", ["--data", "x", "--run", "y", "--precision", "f16"], "bf16"],
   ])("%s", async (_, words, expected) => {
     expectRefused(await mdl("train", workshop.model(), ...words), expected)
   })

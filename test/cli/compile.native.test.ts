@@ -79,9 +79,8 @@ describe("a trainer package", () => {
     const lines = await trainer("--random", "--steps", "3", "--seed", String(SEED))
     session.init(SEED)
     const expected = [0, 1, 2].map((n) => {
-      const rate = program.learningRate(0)
       const batch = feeds(program.randomBatch(program.BATCH.train, SEED + n), program.BATCH.train)
-      return { what: "train", epoch: 0, rate, ...session.trainStep(batch, rate) }
+      return { what: "train", epoch: 0, ...session.trainStep(batch) }
     })
     expect(lines).toEqual(expected)
     expect(new Set(lines.map((line) => line["total"])).size).toBe(3)
@@ -92,16 +91,17 @@ describe("a trainer package", () => {
     const all = await trainer("--epochs", "2", "--seed", String(SEED), "--checkpoint", join(root, "all.safetensors"))
     expect(all.map((line) => line["what"])).toEqual(["train", "train", "valid", "train", "train", "valid"])
 
-    session.init(SEED)
+    session.init(SEED, 2)
     const data = program.openData(join(output, "data"))
     const train = all.filter((line) => line["what"] === "train")
     train.forEach((line, n) => {
       const [epoch, b] = [Math.floor(n / 2), n % 2]
       const cases = program.epochOrder(9, SEED, epoch).slice(4 * b, 4 * b + 4)
-      const rate = program.learningRate(epoch)
       const batch = feeds(program.readBatch(data, "train", cases), 4)
-      expect(line).toEqual({ what: "train", epoch, rate, ...session.trainStep(batch, rate) })
+      expect(line).toEqual({ what: "train", epoch, ...session.trainStep(batch) })
     })
+    // cosine_restarts(period = 3, min = 1e-4) of 2e-3, stepped once an epoch
+    expect(train.map((line) => line["learning_rate"])).toEqual([2e-3, 2e-3, 1.525e-3, 1.525e-3].map(Math.fround))
     const first = session.evaluate(feeds(program.readBatch(data, "valid", [0, 1, 2, 3]), 4)).losses
     const second = session.evaluate(feeds(program.readBatch(data, "valid", [4, 0, 1, 2]), 4)).losses
     expect(all.at(-1)!["dice"]).toBe(first["dice"]! / 2 + second["dice"]! / 2)

@@ -21,7 +21,6 @@ describe("a new run", () => {
     [["m.mdl"], /--data is missing/],
     [["m.mdl", "--data", "d"], /--run is missing/],
     [["m.mdl", "--data", "d", "--run", "r", "--checkpoint", "best"], /--checkpoint goes with --resume/],
-    [["m.mdl", "--data", "d", "--run", "r", "--precision", "bf16"], /bf16 is not available yet/],
     [["m.mdl", "--data", "d", "--run", "r"], /there is no file m\.mdl/],
   ])("%j", async (argv, message) => {
     const failed = await failureOf(...argv)
@@ -34,6 +33,7 @@ describe("going on", () => {
   test.each<[string[], RegExp]>([
     [["m.mdl", "--resume", "r"], /m\.mdl is not to be named/],
     [["--resume", "r", "--batch", "4"], /--batch cannot change when a run goes on/],
+    [["--resume", "r", "--precision", "bf16"], /--precision cannot change/],
     [["--resume", "r", "--eval-every", "4"], /--eval-every cannot change/],
     [["--resume", "r"], /r is not the folder of a run: it has no run\.json/],
   ])("%j", async (argv, message) => {

@@ -19,6 +19,8 @@ const contextual = [
   "using",
   "set",
   "frozen",
+  "const",
+  "optional",
   "block",
   "model",
 ]
@@ -68,6 +70,8 @@ const { expression, statement, type } = fc.letrec<Grammar>((tie) => {
       text("(", "-", "(", e, ")", ")"),
       text("(", e, ")", "(", separated(tie("argument")), ")"),
       text(name, "(", separated(tie("argument"), { max: 5 }), ")", "(", separated(tie("argument")), ")"),
+      text(name, "(", separated(tie("argument"), { min: 1, trailing: false }), ",", "...", ")"),
+      text(name, "(", "...", fc.constantFrom("", ","), ")"),
       text("(", e, ")", ".", word),
       text("(", e, ")", "[", e, "]"),
       text("[", separated(tie("listItem"), { max: 4 }), "]"),
@@ -97,6 +101,7 @@ const { expression, statement, type } = fc.letrec<Grammar>((tie) => {
       { weight: 3, arbitrary: text("let", tie("pattern"), "=", e) },
       text("param", name, ":", tie("type"), maybe(text("=", e))),
       text("state", name, ":", tie("type")),
+      text("const", name, ":", tie("type"), "=", e),
       text("output", name, "=", e),
       text("loss", name, "=", e),
       text("return", e),
@@ -116,7 +121,14 @@ const parameters = (prefix: string): Words =>
 
 const path: Words = fc.constantFrom(["layers"], ["train", ".", "batch"])
 const member = fc.oneof(
-  text(fc.constantFrom("input", "target"), name, ":", type, maybe(text("using", name, "(", expression, ")"))),
+  text(
+    fc.constantFrom("", "optional"),
+    fc.constantFrom("input", "target"),
+    name,
+    ":",
+    type,
+    maybe(text("using", name, "(", expression, ")")),
+  ),
   text(
     fc.constantFrom("", "frozen"),
     fc.constantFrom("encoder", "decoder", "head", "section"),

@@ -60,6 +60,8 @@ const SMALL = `ablation small of RecLMIS {
   set dropout = 0.0
   set mask_image = 1.0
   set mask_text = 1.0
+  set train.optimizer = adam(lr = ${fixture.adam.rate})
+  set train.schedule = constant_rate()
   unfreeze language
 }`
 

@@ -51,9 +51,9 @@ test("one training step at full size gives finite losses and changes what is tra
         }
       }
     }
-    const step = session.trainStep(feeds, 3e-4)
+    const step = session.trainStep(feeds)
     expect(Object.keys(step).sort()).toEqual(
-      ["ccl.contrast", "clr.v2t", "cross_entropy", "cvr.t2v", "dice", "gradient_norm", "step", "total"].sort(),
+      ["ccl.contrast", "clr.v2t", "cross_entropy", "cvr.t2v", "dice", "gradient_norm", "learning_rate", "step", "total"].sort(),
     )
     for (const [name, value] of Object.entries(step)) expect(Number.isFinite(value), `${name} is ${value}`).toBe(true)
     // A probability near one half and a fair share of foreground: what an untrained model must give.
@@ -64,7 +64,7 @@ test("one training step at full size gives finite losses and changes what is tra
       parts.reduce((a, b) => a + b, 0),
       3,
     )
-    const again = session.trainStep(feeds, 3e-4)
+    const again = session.trainStep(feeds)
     expect(again["step"]).toBe(2)
     expect(again["total"]!).toBeLessThan(step["total"]!)
   } finally {

@@ -83,7 +83,7 @@ describe("evaluate", () => {
 
 describe("train_step", () => {
   test("gives PyTorch's losses and the norm of its gradient", () => {
-    const step = session.trainStep(feeds, fixture.adam.rate)
+    const step = session.trainStep(feeds)
     for (const [name, value] of Object.entries(fixture.training.losses)) {
       expect(deviation([step[name]!], [value]), name).toBeLessThan(TOLERANCE)
     }
@@ -91,7 +91,7 @@ describe("train_step", () => {
     expect(deviation([step["gradient_norm"]!], [Math.hypot(...norms)])).toBeLessThan(GRADIENT_TOLERANCE)
   })
   test("moves the running statistics as PyTorch does", () => {
-    session.trainStep(feeds, fixture.adam.rate)
+    session.trainStep(feeds)
     const variables = session.read()
     for (const [name, values] of Object.entries(fixture.training.statistics)) {
       expect(deviation(variables.get(name)!.data, values), name).toBeLessThan(TOLERANCE)
@@ -99,7 +99,7 @@ describe("train_step", () => {
   })
   test("with Adam takes the losses where PyTorch's Adam takes them", () => {
     for (const record of fixture.adam.losses) {
-      const step = session.trainStep(feeds, fixture.adam.rate)
+      const step = session.trainStep(feeds)
       for (const [name, value] of Object.entries(record)) {
         expect(deviation([step[name]!], [value]), `${name} in step ${step["step"]}`).toBeLessThan(GRADIENT_TOLERANCE)
       }

@@ -18,6 +18,13 @@ export type NameFact =
       readonly suggestion: string | undefined
     }
   | {
+      readonly kind: "data-file"
+      readonly span: Span
+      readonly path: string
+      readonly problem: string
+      readonly hint: string | undefined
+    }
+  | {
       readonly kind: "unknown-name"
       readonly span: Span
       readonly name: string
@@ -70,6 +77,7 @@ export type NameFact =
       readonly path: string
       readonly first: Span
     }
+  | { readonly kind: "instance-not-applied"; readonly span: Span; readonly name: string; readonly owner: string }
   | { readonly kind: "recursive-definition"; readonly span: Span; readonly path: readonly string[] }
   | { readonly kind: "no-return"; readonly span: Span; readonly name: string }
   | { readonly kind: "misplaced-statement"; readonly span: Span; readonly word: string; readonly allowed: string }
@@ -105,6 +113,15 @@ export const NAME_FACTS = {
       hint: suggestion && `did you mean ${quoted(suggestion)}?`,
     }),
   },
+  "data-file": {
+    code: "MDL2004",
+    severity: "error",
+    describe: ({ span, path, problem, hint }) => ({
+      title: "Data file cannot be used",
+      labels: [at(span, `${quoted(path)}: ${problem}`)],
+      hint,
+    }),
+  },
   "unknown-name": {
     code: "MDL2101",
     severity: "error",
@@ -134,6 +151,16 @@ export const NAME_FACTS = {
       labels: [at(span, `there is no field ${quoted(name)} in ${owner}`)],
       notes: fields.length > 0 ? [`it has ${listed(fields.map(quoted), "and")}`] : [],
       hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+    }),
+  },
+  "instance-not-applied": {
+    code: "MDL2104",
+    severity: "error",
+    describe: ({ span, name, owner }) => ({
+      title: "Parameter is not there yet",
+      labels: [at(span, `${owner} has not been applied, so that it has no ${quoted(name)}`)],
+      notes: ["The parameters of a block are made when it is first applied: their sizes come from what it is given."],
+      hint: "read it in a line after the one that applies the instance",
     }),
   },
   "unknown-argument": {

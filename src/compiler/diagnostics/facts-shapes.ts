@@ -51,6 +51,16 @@ export type ShapeFact =
       readonly bound: { readonly symbol: string; readonly value: string; readonly span: Span } | undefined
     })
   | (Located & {
+      readonly kind: "constant-mismatch"
+      readonly name: string
+      readonly expected: string
+      readonly found: string
+      readonly axis: { readonly index: number; readonly expected: string; readonly found: string } | undefined
+      readonly reason: string
+      readonly declared: Span
+      readonly bound: { readonly symbol: string; readonly value: string; readonly span: Span } | undefined
+    })
+  | (Located & {
       readonly kind: "operation-refused"
       readonly operation: string
       readonly operands: readonly Operand[]
@@ -139,6 +149,22 @@ export const SHAPE_FACTS = {
         fact.axis && fact.bound
           ? `change the size that gives ${fact.bound.symbol}, or the one of ${quoted(fact.input)}`
           : undefined,
+    }),
+  },
+  "constant-mismatch": {
+    code: "MDL3004",
+    severity: "error",
+    describe: (fact) => ({
+      title: "A constant is not what it is declared to be",
+      labels: located(
+        fact,
+        fact.axis ? `axis ${fact.axis.index} should be ${fact.axis.expected}, it is ${fact.axis.found}` : fact.reason,
+        [
+          also(fact.declared, `${quoted(fact.name)} is declared here`),
+          ...(fact.bound ? [also(fact.bound.span, `${fact.bound.symbol} = ${fact.bound.value} was bound here`)] : []),
+        ],
+      ),
+      notes: [`expected ${fact.expected}`, `found    ${fact.found}`, ...chain(fact.calls)],
     }),
   },
   "operation-refused": {

@@ -15,6 +15,13 @@ export type TrainingFact =
       readonly known: readonly string[]
       readonly suggestion: string | undefined
     }
+  | {
+      readonly kind: "different-bases"
+      readonly span: Span
+      readonly name: string
+      /** the models that the parts of the selector are of */
+      readonly names: readonly [string, string]
+    }
   | { readonly kind: "no-model-in-file"; readonly span: Span }
   | { readonly kind: "several-models"; readonly span: Span; readonly names: readonly string[] }
   | {
@@ -31,6 +38,8 @@ export type TrainingFact =
       readonly model: string
       readonly known: readonly string[]
       readonly suggestion: string | undefined
+      /** it is an input that the model cannot do without */
+      readonly isInput?: boolean
     }
   | {
       readonly kind: "unknown-model-parameter"
@@ -72,6 +81,15 @@ export const TRAINING_FACTS = {
       hint: suggestion && `did you mean ${quoted(suggestion)}?`,
     }),
   },
+  "different-bases": {
+    code: "MDL4004",
+    severity: "error",
+    describe: ({ span, name, names: [first, second] }) => ({
+      title: "Ablations of different models",
+      labels: [at(span, `${quoted(name)} changes ${quoted(second)}, what stands before it changes ${quoted(first)}`)],
+      hint: "join ablations of one model with `+`",
+    }),
+  },
   "no-model-in-file": {
     code: "MDL4002",
     severity: "error",
@@ -111,11 +129,20 @@ export const TRAINING_FACTS = {
   "unknown-section-name": {
     code: "MDL4103",
     severity: "error",
-    describe: ({ span, name, model, known, suggestion }) => ({
+    describe: ({ span, name, model, known, suggestion, isInput }) => ({
       title: "Unknown section",
-      labels: [at(span, `${quoted(model)} has no section ${quoted(name)}`)],
-      notes: [known.length > 0 ? `its sections are ${listed(known.map(quoted), "and")}` : "it has no sections"],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      labels: [
+        at(
+          span,
+          isInput
+            ? `${quoted(name)} is an input of ${quoted(model)}`
+            : `${quoted(model)} has no section ${quoted(name)}`,
+        ),
+      ],
+      notes: [known.length > 0 ? `it has ${listed(known.map(quoted), "and")}` : "it has no sections"],
+      hint: isInput
+        ? `write \`optional input ${name}\` in the model, then \`without ${name}\` leaves it out`
+        : suggestion && `did you mean ${quoted(suggestion)}?`,
     }),
   },
   "unknown-model-parameter": {

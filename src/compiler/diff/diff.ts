@@ -8,6 +8,7 @@
  */
 
 import type { ElaboratedModel } from "../elaborate/model.js"
+import { formatSetting, type PlainValue } from "../elaborate/values.js"
 import { attributesKey } from "../ir/builder.js"
 import { type Dim, format, formatShape } from "../ir/dims.js"
 import type { AttributeValue, Graph, GraphNode, Initializer, ValueId } from "../ir/graph.js"
@@ -92,17 +93,8 @@ export function diffModels(a: ElaboratedModel, b: ElaboratedModel): ModelDiff {
   }
 }
 
-function plain(record: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
-  return new Map(Object.entries(record).map(([name, value]) => [name, settingText(value)] as const))
-}
-
-/** A setting as it would be written. */
-function settingText(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(settingText).join(", ")}]`
-  if (typeof value !== "object" || value === null || !("name" in value)) return JSON.stringify(value)
-  const { name, arguments: given } = value as { name: string; arguments: Record<string, unknown> }
-  const inside = Object.entries(given).map(([key, v]) => `${key} = ${settingText(v)}`)
-  return inside.length > 0 ? `${name}(${inside.join(", ")})` : name
+function plain(record: Readonly<Record<string, PlainValue>>): ReadonlyMap<string, string> {
+  return new Map(Object.entries(record).map(([name, value]) => [name, formatSetting(value)] as const))
 }
 
 function valueChanges(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): ValueChange[] {
@@ -137,7 +129,7 @@ function parameterChanges(a: Graph, b: Graph): ParameterChange[] {
     if (!was) changes.push({ name, section, change: "added", after })
     else if (was.shape.join("x") !== after) {
       changes.push({ name, section, change: "resized", before: was.shape.join("x"), after })
-    } else if (JSON.stringify(was.initializer) !== JSON.stringify(initializer)) {
+    } else if (initializerKey(was.initializer) !== initializerKey(initializer)) {
       changes.push({
         name,
         section,
@@ -148,6 +140,11 @@ function parameterChanges(a: Graph, b: Graph): ParameterChange[] {
     }
   }
   return changes
+}
+
+/** Equal for equal first values; files are told apart by what is in them. */
+function initializerKey(initializer: Initializer): string {
+  return initializer.kind === "loaded" ? initializer.sha256 : JSON.stringify(initializer)
 }
 
 /** As it would be written, to four digits. */
@@ -162,6 +159,8 @@ function initializerText(initializer: Initializer): string {
       return `normal(${number(initializer.deviation)}, mean = ${number(initializer.mean)})`
     case "values":
       return `${initializer.values.length} given values`
+    case "loaded":
+      return `load(${[initializer.file, initializer.tensor].flatMap((t) => t ?? []).map((t) => JSON.stringify(t)).join(", ")})`
   }
 }
 

@@ -6,54 +6,91 @@
  * built, because a misspelt ablation that changes nothing is the worst kind.
  */
 
-import type { AblationItem, Change, Expression, ModelItem, SectionMember, Span } from "../../../grammar/ast.js"
+import type { AblationItem, Expression, Identifier, ModelItem, SectionMember, Span } from "../../../grammar/ast.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import { describe, type Fact } from "../diagnostics/facts.js"
 import { didYouMean } from "../diagnostics/suggest.js"
 import type { Module } from "../resolve/modules.js"
 
+/** A value that an ablation gives, with the module it is written in, whose names it can use. */
+export interface ChangedValue {
+  readonly value: Expression
+  readonly span: Span
+  readonly module: Module
+}
+
+/** A parameter or setting that takes several values in turn. */
+export interface VariedValue {
+  readonly path: readonly Identifier[]
+  readonly values: Expression
+  readonly span: Span
+  readonly module: Module
+}
+
 export interface Variant {
   readonly model: ModelItem
+  /** the module that defines the model */
   readonly module: Module
   /** what the user called it: the model's name, or the ablations joined by `+` */
   readonly name: string
-  /** sections left out, with the place that says so */
+  /** sections and optional inputs left out, with the place that says so */
   readonly without: ReadonlyMap<string, Span>
   readonly freeze: ReadonlyMap<string, Span>
   readonly unfreeze: ReadonlyMap<string, Span>
-  /** parameters of the model, or sizes of dims, with the expression and the module it is written in */
-  readonly set: ReadonlyMap<string, { readonly value: Expression; readonly span: Span; readonly module: Module }>
+  /** parameters of the model, or sizes of dims */
+  readonly set: ReadonlyMap<string, ChangedValue>
   /** settings of `train` */
-  readonly train: ReadonlyMap<string, { readonly value: Expression; readonly span: Span; readonly module: Module }>
-  readonly vary: readonly Extract<Change, { kind: "vary" }>[]
+  readonly train: ReadonlyMap<string, ChangedValue>
+  readonly vary: readonly VariedValue[]
+}
+
+/** The most variants that one selector may stand for. */
+export const MOST_CHOICES = 1000
+
+/** One of the models that a `vary` stands for, with what was chosen: `dim = 16`. */
+export interface Choice {
+  readonly variant: Variant
+  readonly chosen: readonly string[]
 }
 
 /**
- * The variants that a `vary` stands for: each value of each varied parameter in turn, the others as in the base. Without
- * a `vary` that is the variant itself.
+ * The variants that a `vary` stands for: with several of them, every combination of their values, the last one running
+ * fastest. Without a `vary` that is the variant itself.
  */
 export function variedChoices(variant: Variant): {
-  readonly output: readonly Variant[]
+  readonly output: readonly Choice[]
   readonly diagnostics: readonly Diagnostic[]
 } {
-  if (variant.vary.length === 0) return { output: [variant], diagnostics: [] }
   const diagnostics: Diagnostic[] = []
-  const output = variant.vary.flatMap(({ path, values, span }) => {
+  const refused = (span: Span, message: string): void =>
+    void diagnostics.push(describe({ kind: "bad-setting", span, name: "vary", message }))
+  let choices: readonly Choice[] = [{ variant, chosen: [] }]
+  for (const { path, values, span, module } of variant.vary) {
     if (values.kind !== "list" || values.items.length === 0 || values.items.some((item) => item.spread)) {
-      const message = "takes a list of values written out, as in `vary layers in [1, 2, 4]`"
-      diagnostics.push(describe({ kind: "bad-setting", span: values.span, name: "vary", message }))
-      return []
+      refused(values.span, "takes a list of values written out, as in `vary layers in [1, 2, 4]`")
+      continue
     }
-    return values.items.map((item): Variant => {
-      const change = { value: item.value, span, module: variant.module }
-      const [first, second] = path
-      const isTraining = first!.text === "train" && second !== undefined
-      return isTraining
-        ? { ...variant, train: new Map(variant.train).set(second.text, change) }
-        : { ...variant, set: new Map(variant.set).set(first!.text, change) }
-    })
-  })
-  return { output, diagnostics }
+    const count = choices.length * values.items.length
+    if (count > MOST_CHOICES) {
+      refused(span, `all combinations would be ${count} models, the limit is ${MOST_CHOICES}`)
+      return { output: [], diagnostics }
+    }
+    const [first, second] = path
+    const isTraining = first!.text === "train" && second !== undefined
+    const name = path.map((part) => part.text).join(".")
+    choices = choices.flatMap((choice) =>
+      values.items.map(({ value }): Choice => {
+        const change: ChangedValue = { value, span, module }
+        const { train, set } = choice.variant
+        const chosen = [...choice.chosen, `${name} = ${module.text.slice(value.span.start, value.span.end)}`]
+        const changed = isTraining
+          ? { train: new Map(train).set(second.text, change) }
+          : { set: new Map(set).set(first!.text, change) }
+        return { variant: { ...choice.variant, ...changed, name: `${variant.name} (${chosen.join(", ")})` }, chosen }
+      }),
+    )
+  }
+  return { output: diagnostics.length > 0 ? [] : choices, diagnostics }
 }
 
 /** One model was asked for where a `vary` stands for several. */
@@ -62,7 +99,7 @@ export function refuseVaried(variant: Variant): readonly Diagnostic[] {
     describe({
       kind: "vary-not-chosen",
       span,
-      name: path.map((p) => p.text).join("."),
+      name: pathText(path),
       count: values.kind === "list" ? values.items.length : 0,
     }),
   )
@@ -91,97 +128,161 @@ export function selectVariant(
 
   const chosen = selector === undefined || selector === "" ? onlyModel() : chain(selector.split("+"))
   if (!chosen) return { output: undefined, diagnostics }
-  const output = merge(chosen.model, chosen.ablations, selector || chosen.model.name.text)
+  const output = merge(chosen, selector || chosen.model.name.text)
   return { output: diagnostics.length > 0 ? undefined : output, diagnostics }
 
-  function onlyModel(): { model: ModelItem; ablations: AblationItem[] } | undefined {
+  function onlyModel(): Line | undefined {
     const models = [...module.definitions.values()].filter((d) => d.kind === "model")
     if (models.length === 0) return report({ kind: "no-model-in-file", span: start })
     if (models.length > 1) {
       return report({ kind: "several-models", span: models[1]!.name.span, names: models.map((m) => m.name.text) })
     }
-    return { model: models[0]!, ablations: [] }
+    return { model: models[0]!, module, ablations: [] }
   }
 
   /** `a+b`: the ablation a, then b on top of it; each is followed down to the model. */
-  function chain(names: readonly string[]): { model: ModelItem; ablations: AblationItem[] } | undefined {
-    let model: ModelItem | undefined
-    const ablations: AblationItem[] = []
+  function chain(names: readonly string[]): Line | undefined {
+    let line: Line | undefined
     for (const name of names) {
-      const found = module.scope.get(name)?.definition
-      if (!found || (found.kind !== "model" && found.kind !== "ablation")) {
-        const known = selectableNames(module)
+      const found = module.scope.get(name)
+      const next = !found
+        ? undefined
+        : found.definition.kind === "model"
+          ? { model: found.definition, module: found.module, ablations: [] }
+          : found.definition.kind === "ablation"
+            ? follow({ item: found.definition, module: found.module })
+            : undefined
+      if (!next) {
+        if (found?.definition.kind === "ablation") return undefined
+        const known = nameable(module)
         return report({ kind: "no-such-model", span: start, name, known, suggestion: didYouMean(name, known) })
       }
-      const line = found.kind === "model" ? { model: found, ablations: [] } : follow(found)
-      if (!line) return undefined
-      model ??= line.model
-      for (const ablation of line.ablations) if (!ablations.includes(ablation)) ablations.push(ablation)
+      if (line && next.model !== line.model) {
+        const names = [line.model.name.text, next.model.name.text] as const
+        return report({ kind: "different-bases", span: start, name, names })
+      }
+      const before: readonly Ablation[] = line?.ablations ?? []
+      const added = next.ablations.filter(({ item }) => !before.some((ablation) => ablation.item === item))
+      line = { model: next.model, module: next.module, ablations: [...before, ...added] }
     }
-    return model && { model, ablations }
+    return line
   }
 
-  function follow(ablation: AblationItem): { model: ModelItem; ablations: AblationItem[] } | undefined {
-    const path: AblationItem[] = [ablation]
+  /** From an ablation down to its model; each base is a name of the module that the ablation is written in. */
+  function follow(ablation: Ablation): Line | undefined {
+    const path: Ablation[] = [ablation]
     for (;;) {
-      const { base } = path[path.length - 1]!
-      const found = module.scope.get(base.text)?.definition
-      if (found?.kind === "model") return { model: found, ablations: path.reverse() }
-      if (found?.kind !== "ablation") {
-        const suggestion = didYouMean(base.text, selectableNames(module))
+      const { item, module: home } = path[path.length - 1]!
+      const { base } = item
+      const found = home.scope.get(base.text)
+      if (found?.definition.kind === "model") {
+        return { model: found.definition, module: found.module, ablations: path.reverse() }
+      }
+      if (found?.definition.kind !== "ablation") {
+        const suggestion = didYouMean(base.text, nameable(home))
         return report({ kind: "unknown-base", span: base.span, name: base.text, suggestion })
       }
-      if (path.includes(found)) {
-        return report({ kind: "ablation-cycle", span: base.span, path: [...path, found].map((a) => a.name.text) })
+      const next = found.definition
+      if (path.some((step) => step.item === next)) {
+        const names = [...path.map((step) => step.item), next].map((a) => a.name.text)
+        return report({ kind: "ablation-cycle", span: base.span, path: names })
       }
-      path.push(found)
+      path.push({ item: next, module: found.module })
     }
   }
 
-  function merge(model: ModelItem, ablations: readonly AblationItem[], name: string): Variant {
+  function merge({ model, module: home, ablations }: Line, name: string): Variant {
     const maps = {
       without: new Map<string, Span>(),
       freeze: new Map<string, Span>(),
       unfreeze: new Map<string, Span>(),
     }
-    const set: Map<string, { value: Expression; span: Span; module: Module }> = new Map()
-    const train: typeof set = new Map()
-    const vary: Extract<Change, { kind: "vary" }>[] = []
-    for (const change of ablations.flatMap((a) => a.changes)) {
+    const set = new Map<string, ChangedValue>()
+    const train = new Map<string, ChangedValue>()
+    const vary = new Map<string, VariedValue>()
+    const changes = ablations.flatMap(({ item, module: written }) =>
+      item.changes.map((change) => ({ change, written })),
+    )
+    for (const { change, written } of changes) {
       if (change.kind === "set") {
         const [first, second] = change.path
         const target = first!.text === "train" && second ? train : set
-        if (target === set) checkParameter(model, change.path[0]!.text, change.path[0]!.span)
-        target.set((second ?? first)!.text, { value: change.value, span: change.span, module })
+        if (target === set) checkParameter(model, change.path)
+        target.set((second ?? first)!.text, { value: change.value, span: change.span, module: written })
+        // The later one counts, also against a `vary` of the base.
+        vary.delete(pathText(change.path))
       } else if (change.kind === "vary") {
         const [first, second] = change.path
-        if (first!.text !== "train" || !second) checkParameter(model, first!.text, first!.span)
-        vary.push(change)
+        if (first!.text !== "train" || !second) checkParameter(model, change.path)
+        const { path, values, span } = change
+        vary.set(pathText(path), { path, values, span, module: written })
       } else {
         for (const section of change.sections) {
-          checkSection(model, section.text, section.span)
+          checkSection(model, section, change.kind)
           maps[change.kind].set(section.text, section.span)
           if (change.kind === "freeze") maps.unfreeze.delete(section.text)
           if (change.kind === "unfreeze") maps.freeze.delete(section.text)
         }
       }
     }
-    return { model, module, name, ...maps, set, train, vary }
+    return { model, module: home, name, ...maps, set, train, vary: [...vary.values()] }
   }
 
-  function checkSection(model: ModelItem, name: string, span: Span): void {
-    const known = model.members.filter((m) => m.kind === "section").map(sectionName)
+  function checkSection(
+    model: ModelItem,
+    { text: name, span }: Identifier,
+    change: "without" | "freeze" | "unfreeze",
+  ): void {
+    const inputs = model.members.filter((m) => m.kind === "input")
+    const sections = model.members.filter((m) => m.kind === "section").map(sectionName)
+    const optional = change === "without" ? inputs.filter((m) => m.optional).map((m) => m.name.text) : []
+    const known = [...sections, ...optional]
     if (known.includes(name)) return
     const suggestion = didYouMean(name, known)
-    report({ kind: "unknown-section-name", span, name, model: model.name.text, known, suggestion })
+    const isInput = inputs.some((input) => input.name.text === name)
+    report({ kind: "unknown-section-name", span, name, model: model.name.text, known, suggestion, isInput })
   }
 
-  function checkParameter(model: ModelItem, name: string, span: Span): void {
+  function checkParameter(model: ModelItem, path: readonly Identifier[]): void {
+    const { text: name, span } = path[0]!
     const known = [...model.parameters.map((p) => p.name.text), ...sizedSymbols(model)]
-    if (known.includes(name)) return
+    if (known.includes(name)) {
+      const second = path[1]
+      if (second)
+        report({
+          kind: "unknown-model-parameter",
+          span: second.span,
+          name: pathText(path),
+          model: model.name.text,
+          known,
+          suggestion: name,
+        })
+      return
+    }
     const suggestion = didYouMean(name, known)
     report({ kind: "unknown-model-parameter", span, name, model: model.name.text, known, suggestion })
   }
+}
+
+/** An ablation with the module it is written in. */
+interface Ablation {
+  readonly item: AblationItem
+  readonly module: Module
+}
+
+/** A model and the ablations on top of it, nearest first. */
+interface Line {
+  readonly model: ModelItem
+  readonly module: Module
+  readonly ablations: readonly Ablation[]
+}
+
+const pathText = (path: readonly Identifier[]): string => path.map((part) => part.text).join(".")
+
+/** Models and ablations that can be named in a module, imported ones included. */
+function nameable(module: Module): string[] {
+  const imported = [...module.scope].filter(([, { definition: d }]) => d.kind === "model" || d.kind === "ablation")
+  return [...new Set([...selectableNames(module), ...imported.map(([name]) => name)])]
 }
 
 /** Symbols that get a default size where an input declares them: `H = 224`. */

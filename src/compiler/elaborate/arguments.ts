@@ -9,16 +9,7 @@ import type { Elaboration } from "./context.js"
 import { Environment, type Scope } from "./environment.js"
 import { evaluateExpression } from "./expressions.js"
 import { matchParameter } from "./tensor-types.js"
-import type { StaticValue } from "./values.js"
-
-/** An argument with its value; a piped one stands first and has the place of what was piped. */
-export interface GivenArgument {
-  readonly name: string | undefined
-  readonly span: Span
-  /** where the value itself was written */
-  readonly valueSpan: Span
-  readonly value: StaticValue
-}
+import type { GivenArgument, StaticValue } from "./values.js"
 
 /** Evaluates the arguments of a call, with `piped` in front. */
 export function evaluateArguments(

@@ -21,6 +21,8 @@ export const LIMITS = {
   items: 100_000,
   /** characters of one text */
   characters: 100_000,
+  /** bytes of all constants from files; a SavedModel can hold twice as much */
+  constantBytes: 2 ** 30,
   /** expressions evaluated, and list items made, in sixteens */
   steps: 2_500_000,
   /** definitions that use one another in a row */

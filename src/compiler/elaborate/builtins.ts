@@ -7,6 +7,7 @@
 import * as dims from "../ir/dims.js"
 import type { Initializer } from "../ir/graph.js"
 import type { OpName } from "../ops/names.js"
+import { resolveFile } from "../resolve/modules.js"
 import { moreTelling } from "../ops/shapes.js"
 import {
   type Builtin,
@@ -17,9 +18,12 @@ import {
   type StaticValue,
 } from "./values.js"
 
-const integer = (value: number): StaticValue => ({ kind: "int", dim: dims.constant(value) })
-const float = (value: number): StaticValue => ({ kind: "float", value })
+export const integer = (value: number): StaticValue => ({ kind: "int", dim: dims.constant(value) })
+export const float = (value: number): StaticValue => ({ kind: "float", value })
 const list = (items: readonly StaticValue[]): StaticValue => ({ kind: "list", items })
+
+/** Operations whose results on plain numbers are integers, and so can be sizes. */
+export const ROUNDING: ReadonlySet<OpName> = new Set<OpName>(["floor", "ceil", "round"])
 
 /** Elementwise ops that also work on plain numbers; undefined for all others. */
 export function staticMath(op: OpName, numbers: readonly number[]): number | undefined {
@@ -35,6 +39,11 @@ export function staticMath(op: OpName, numbers: readonly number[]): number | und
       return Math.abs(a)
     case "floor":
       return Math.floor(a)
+    case "ceil":
+      return Math.ceil(a)
+    case "round":
+      // As the operation rounds: half to even.
+      return Math.abs(a % 1) === 0.5 ? 2 * Math.round(a / 2) : Math.round(a)
     case "pow":
       return Math.pow(a, b)
     case "maximum":
@@ -194,6 +203,25 @@ const firstValues: readonly Builtin[] = [
   ),
 ]
 
+/** What a `const` can be read from. */
+const load = builtin(
+  "load",
+  "A tensor of a data file, for a `const`: `.safetensors` (with the tensor's name when it holds several) or `.npy`. " +
+    "The path is relative to the file it is written in.",
+  ["path", { name: "tensor", doc: "name of the tensor", default: { kind: "none" } }],
+  (given, { module }) => {
+    const path = given.get("path")!
+    const tensor = given.get("tensor")!
+    if (path.kind !== "string") return { problem: `the path must be a text, this is ${kindName(path)}` }
+    if (tensor.kind !== "string" && tensor.kind !== "none") {
+      return { problem: `the name of the tensor must be a text, this is ${kindName(tensor)}` }
+    }
+    if (module === undefined) return { problem: "a file cannot be named here" }
+    const name = tensor.kind === "string" ? tensor.value : undefined
+    return { kind: "file", path: resolveFile(module, path.value), tensor: name }
+  },
+)
+
 /** `adam(lr = 3e-4)` and the like: the runtime reads name and arguments. */
 export function setting(
   name: string,
@@ -234,13 +262,19 @@ export function plainValue(value: StaticValue, context: BuiltinContext): PlainVa
       const items = value.items.map((item) => plainValue(item, context))
       return items.some((item) => item === undefined) ? undefined : (items as PlainValue[])
     }
+    case "record": {
+      const fields = [...value.fields].map(([name, field]) => [name, plainValue(field, context)] as const)
+      return fields.some(([, field]) => field === undefined)
+        ? undefined
+        : { fields: Object.fromEntries(fields as [string, PlainValue][]) }
+    }
     default:
       return undefined
   }
 }
 
-const optional = (name: string, value: StaticValue, doc = "") => ({ name, doc, default: value })
-const required = (name: string, doc = "") => ({ name, doc })
+export const optional = (name: string, value: StaticValue, doc = "") => ({ name, doc, default: value })
+export const required = (name: string, doc = "") => ({ name, doc })
 
 /** Tokenizers: `using clip`, `using words(512)`. Their vocabulary sizes are known when compiling. */
 const tokenizers: ReadonlyMap<string, StaticValue> = new Map<string, StaticValue>([
@@ -254,44 +288,9 @@ const tokenizers: ReadonlyMap<string, StaticValue> = new Map<string, StaticValue
   ],
 ])
 
-/** Names that only a `train` section knows. */
-export const TRAINING_NAMES: ReadonlyMap<string, StaticValue> = new Map<string, StaticValue>([
-  ...[
-    setting("adam", "Adam (Kingma and Ba 2015), as torch.optim.Adam.", [
-      required("lr", "learning rate"),
-      optional("beta1", float(0.9)),
-      optional("beta2", float(0.999)),
-      optional("epsilon", float(1e-8)),
-    ]),
-    setting("sgd", "Gradient descent with momentum, as torch.optim.SGD.", [
-      required("lr", "learning rate"),
-      optional("momentum", float(0)),
-    ]),
-    setting("constant_rate", "The optimiser's learning rate throughout.", []),
-    setting("cosine_restarts", "Cosine annealing with warm restarts every `period` epochs down to `min`.", [
-      required("period"),
-      optional("min", float(0)),
-    ]),
-    setting("exponential", "Multiplied by `gamma` each epoch, never below `floor` times the first rate.", [
-      required("gamma"),
-      optional("floor", float(0)),
-    ]),
-    setting("patience", "Stop after `epochs` epochs without a better `metric` on the validation split.", [
-      required("metric"),
-      required("epochs"),
-    ]),
-    setting("photometric", "Brightness, contrast, saturation, hue.", []),
-    setting("flip_rotate", "Quarter turns with a flip, or a small rotation.", []),
-  ].map((b): [string, StaticValue] => [b.name, { kind: "builtin", builtin: b }]),
-  ...["dice", "iou", "loss"].map((name): [string, StaticValue] => [
-    name,
-    { kind: "setting", setting: { name, arguments: {} } },
-  ]),
-])
-
 /** Names that every expression knows. */
 export const BUILTIN_NAMES: ReadonlyMap<string, StaticValue> = new Map<string, StaticValue>([
-  ...[...onLists, ...firstValues].map((b): [string, StaticValue] => [b.name, { kind: "builtin", builtin: b }]),
+  ...[...onLists, ...firstValues, load].map((b): [string, StaticValue] => [b.name, { kind: "builtin", builtin: b }]),
   ["zeros", { kind: "initializer", initializer: { kind: "constant", value: 0 } }],
   ["ones", { kind: "initializer", initializer: { kind: "constant", value: 1 } }],
   ["op", { kind: "op-namespace" }],

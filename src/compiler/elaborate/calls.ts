@@ -3,10 +3,10 @@
  */
 
 import type { BlockItem, Expression, FunctionItem, Parameter, Span } from "../../../grammar/ast.js"
-import { OpTypeError } from "../ir/builder.js"
-import { format, formatShape, type Dim } from "../ir/dims.js"
-import type { AttributeValue, ValueId } from "../ir/graph.js"
-import type { AttributeSpec, ShapeProblem } from "../ops/definition.js"
+import { completeAttributes, inferTypes, OpTypeError } from "../ir/builder.js"
+import { constant, format, formatShape, type Dim } from "../ir/dims.js"
+import type { Attributes, AttributeValue, ValueId } from "../ir/graph.js"
+import type { AttributeSpec, OpDefinition, ShapeProblem } from "../ops/definition.js"
 import type { OpName } from "../ops/names.js"
 import { opDefinition } from "../ops/registry.js"
 import { blockValued } from "../resolve/parametric.js"
@@ -15,23 +15,46 @@ import {
   bindParameters,
   definitionEnvironment,
   evaluateArguments,
-  type GivenArgument,
 } from "./arguments.js"
 import { LIMITS } from "./budget.js"
-import { staticMath } from "./builtins.js"
+import { ROUNDING, staticMath } from "./builtins.js"
 import type { Elaboration } from "./context.js"
 import { join, snakeCase, type Scope } from "./environment.js"
 import { evaluateExpression, toNumber } from "./expressions.js"
 import { runBody } from "./statements.js"
 import { checkResult } from "./tensor-types.js"
-import { formatType, type Instance, kindName, sameValue, type StaticValue } from "./values.js"
+import { formatType, type GivenArgument, type Instance, kindName, NONE_HINT, sameValue, type StaticValue } from "./values.js"
 
 type CallNode = Extract<Expression, { kind: "call" }>
 
 export function callExpression(expression: CallNode, scope: Scope, context: Elaboration): StaticValue {
   const callee = evaluateExpression(expression.callee, scope, context)
   const given = evaluateArguments(expression.arguments, undefined, scope, context)
+  if (expression.open) return withArguments(callee, given, expression, scope, context)
   return callValue(callee, given, expression, expression.callee.span, scope, context)
+}
+
+/**
+ * `Conv2d(kernel = 3, ...)`: the block or function with some arguments given. Each call of it adds the rest, and makes
+ * parameters of its own.
+ */
+function withArguments(
+  callee: StaticValue,
+  given: readonly GivenArgument[],
+  call: CallNode,
+  scope: Scope,
+  context: Elaboration,
+): StaticValue {
+  if (callee.kind !== "block" && callee.kind !== "fn") {
+    const what = "what is called with `...`"
+    return context.wrongKind(call.callee.span, what, "a block or a function", callee)
+  }
+  const all = [...callee.given, ...given]
+  const { item } = callee
+  // What is given is checked now, at the line that gives it.
+  const names = item.parameters.map((p) => p.name.text)
+  assignArguments(all, names, () => true, { name: item.name.text, declared: item.name.span }, call.span, context)
+  return { ...callee, given: all }
 }
 
 /**
@@ -49,7 +72,7 @@ export function pipeInto(
     valueSpan: left.span,
     value: evaluateExpression(left, scope, context),
   }
-  if (right.kind !== "call") {
+  if (right.kind !== "call" || right.open) {
     const callee = evaluateExpression(right, scope, context)
     const target = callee.kind === "block" ? callValue(callee, [], right, right.span, scope, context) : callee
     return callValue(target, [piped], right, right.span, scope, context)
@@ -75,9 +98,9 @@ export function callValue(
 ): StaticValue {
   switch (callee.kind) {
     case "fn":
-      return callFunction(callee, given, call, scope, context)
+      return callFunction(callee, [...callee.given, ...given], call, scope, context)
     case "block":
-      return instantiate(callee, given, call, scope, context)
+      return instantiate(callee, [...callee.given, ...given], call, scope, context)
     case "instance":
       return applyInstance(callee.instance, given, call, scope, context)
     case "primitive":
@@ -97,7 +120,10 @@ export function callValue(
         builtin.parameters.map((p) => [p.name, assigned.get(p.name)?.value ?? p.default!] as const),
       )
       for (const value of values.values()) if (value.kind === "error") context.stop()
-      const result = builtin.apply(values, { sizeOf: (dim) => toNumber({ kind: "int", dim }, context) })
+      const result = builtin.apply(values, {
+        sizeOf: (dim) => toNumber({ kind: "int", dim }, context),
+        module: scope.module.path,
+      })
       if ("problem" in result) {
         const operands = [...values].map(([name, v]) => ({ name, type: kindName(v), made: undefined }))
         return context.fail({
@@ -174,7 +200,7 @@ function callFunction(
       module,
       path,
       naming: { path, single: true },
-      blockNames: blockValued(item),
+      blockNames: blockValued(item, module),
     }
     return runDefinition(item, item.parameters, given, call, inner, context)
   })
@@ -254,7 +280,7 @@ function applyInstance(
       owner: instance,
       made: new Map(),
       naming: { path: instance.path, single: true },
-      blockNames: blockValued(item),
+      blockNames: blockValued(item, module),
     }
     return runDefinition(item, item.inputs, given, call, inner, context)
   })
@@ -272,22 +298,26 @@ function callPrimitive(
   const numbers = given.map((argument) => toNumber(argument.value, context))
   if (given.length > 0 && numbers.every((n) => n !== undefined)) {
     const result = staticMath(op, numbers)
+    if (result !== undefined && ROUNDING.has(op)) return { kind: "int", dim: constant(result) }
     if (result !== undefined) return { kind: "float", value: result }
   }
   const definition = opDefinition(op)
   const inputNames = definition.inputs.map((input) => input.name)
   const attributes = Object.entries(definition.attributes).filter(([name]) => name !== "key")
+  const spread = textFirst(definition, given)
   const assigned = assignArguments(
-    given,
-    [...inputNames, ...attributes.map(([name]) => name)],
+    spread?.settings ?? given,
+    [...(spread ? [] : inputNames), ...attributes.map(([name]) => name)],
     (name) => definition.attributes[name]?.default !== undefined,
     { name: op, declared: undefined },
     call.span,
     context,
   )
-  const inputs = definition.inputs[0]?.variadic
-    ? listOf(assigned.get(inputNames[0]!)!, context)
-    : inputNames.map((name) => assigned.get(name)!)
+  const inputs =
+    spread?.operands ??
+    (definition.inputs[0]?.variadic
+      ? listOf(assigned.get(inputNames[0]!)!, context)
+      : inputNames.map((name) => assigned.get(name)!))
   const values: Record<string, AttributeValue> = {}
   for (const [name, spec] of attributes) {
     const argument = assigned.get(name)
@@ -302,6 +332,19 @@ function callPrimitive(
     context,
     inputs.map((argument) => argument.valueSpan),
   )
+}
+
+/** `einsum("ij,jk->ik", a, b)`: the text of an op that takes a list, and then the list without brackets. */
+function textFirst(
+  definition: OpDefinition,
+  given: readonly GivenArgument[],
+): { readonly settings: readonly GivenArgument[]; readonly operands: readonly GivenArgument[] } | undefined {
+  const text = Object.entries(definition.attributes).find(([, { type, default: value }]) => type === "string" && !value)
+  const [first, ...others] = given
+  if (!definition.inputs[0]?.variadic || !text || first?.value.kind !== "string" || first.name !== undefined) return undefined
+  const operands = others.filter((argument) => argument.name === undefined)
+  if (operands.length === 0) return undefined
+  return { settings: [{ ...first, name: text[0] }, ...others.filter((a) => a.name !== undefined)], operands }
 }
 
 function listOf(argument: GivenArgument, context: Elaboration): readonly GivenArgument[] {
@@ -332,9 +375,11 @@ export function applyPrimitive(
     if (number === undefined) {
       const name = definition.inputs[Math.min(index, definition.inputs.length - 1)]?.name
       const hint =
-        operand.kind === "int"
-          ? "the size of the batch is not known when compiling: use `mean` to divide by it"
-          : undefined
+        operand.kind === "none"
+          ? NONE_HINT
+          : operand.kind === "int"
+            ? "the size of the batch is not known when compiling: use `mean` to divide by it"
+            : undefined
       return context.wrongKind(places[index] ?? call.span, `\`${name}\` of \`${op}\``, "a tensor", operand, hint)
     }
     if (dtype === "f32") return context.builder.scalar(number)
@@ -342,15 +387,30 @@ export function applyPrimitive(
   })
   const complete = "key" in definition.attributes ? { ...attributes, key: randomKey(op, scope, context) } : attributes
   try {
-    const outputs = context.builder
-      .all(op, inputs, complete)
-      .map((value): StaticValue => ({ kind: "tensor", value, type: context.builder.typeOf(value) }))
+    const outputs = appended(op, inputs, complete, context).map((value): StaticValue => ({ kind: "tensor", value, type: context.builder.typeOf(value) }))
     if (outputs.length === 1) return outputs[0]!
     return { kind: "list", items: outputs }
   } catch (error) {
     if (!(error instanceof OpTypeError)) throw error
     return refuse(error, inputs, places, call, context)
   }
+}
+
+/** The results of a call: of one node, or of those that the op is written out with. */
+function appended(
+  op: OpName,
+  inputs: readonly ValueId[],
+  attributes: Attributes,
+  { builder }: Elaboration,
+): readonly ValueId[] {
+  const { composition } = opDefinition(op)
+  if (!composition) return builder.all(op, inputs, attributes)
+  const types = inputs.map((value) => builder.typeOf(value))
+  const complete = completeAttributes(op, attributes, types)
+  // The mistakes of a call are told in the terms of what was called.
+  inferTypes(op, types, complete, builder.sizes)
+  const { op: one, all, scalar, typeOf } = builder
+  return composition({ op: one, all, scalar, typeOf, inputs, attributes: complete })
 }
 
 /** A key that depends on names alone: two random numbers in one statement are told apart by their order in it. */

@@ -11,7 +11,7 @@ import { describe, type Fact } from "../diagnostics/facts.js"
 import type { CallSite, Operand } from "../diagnostics/facts-shapes.js"
 import { GraphBuilder } from "../ir/builder.js"
 import { evaluate, format, symbolsOf, type Dim, type Sizes } from "../ir/dims.js"
-import type { Graph, TensorType, ValueId } from "../ir/graph.js"
+import type { Graph, LanguageType, LoadedValues, TensorType, ValueId } from "../ir/graph.js"
 import { OP_NAMES, type OpName } from "../ops/names.js"
 import { opDefinition } from "../ops/registry.js"
 import type { Module, ModuleGraph } from "../resolve/modules.js"
@@ -38,6 +38,17 @@ export interface LetRecord {
   readonly span: Span
 }
 
+/** A constant that was read from a file, as a run keeps it. */
+export interface LoadedConstant {
+  /** path of the file, and the name of the tensor in it */
+  readonly file: string
+  readonly tensor: string | undefined
+  readonly dtype: LanguageType
+  readonly shape: readonly number[]
+  /** SHA-256 of the tensor's bytes, in hexadecimal */
+  readonly sha256: string
+}
+
 export class Elaboration {
   readonly builder: GraphBuilder
   readonly diagnostics: Diagnostic[] = []
@@ -51,6 +62,8 @@ export class Elaboration {
   /** names that a `without` took away, with the section they were made in and the place of the `without` */
   readonly removed = new Map<string, { readonly section: string; readonly span: Span }>()
   readonly budget = new Budget()
+  /** tensors of data files that constants were made from, by file and name */
+  readonly loaded = new Map<string, { readonly constant: LoadedConstant; readonly values: LoadedValues["values"] }>()
 
   constructor(
     readonly modules: ModuleGraph,
@@ -74,6 +87,14 @@ export class Elaboration {
     this.diagnostics.push(diagnostic)
   }
   private readonly reported = new Set<string>()
+
+  /** Takes the name of a parameter; fails when it is taken already. */
+  claimName(name: string, span: Span): void {
+    const place = this.locate(span).span
+    const first = this.parameterNames.get(name)
+    if (first) this.fail({ kind: "instance-name-clash", span: place, path: name, first })
+    this.parameterNames.set(name, place)
+  }
 
   /** Unwinds when a limit was passed. One message is enough: whatever runs after it passes the same limit again. */
   within(excess: Excess | undefined, span: Span): void {
@@ -159,13 +180,18 @@ export class Elaboration {
     const environment = new Environment(library, true)
     for (const [name, { definition, module: home }] of module.scope) {
       const { span } = definition.name
-      if (definition.kind === "block") environment.define(name, { kind: "block", item: definition, module: home }, span)
-      if (definition.kind === "fn") environment.define(name, { kind: "fn", item: definition, module: home }, span)
+      if (definition.kind === "block") environment.define(name, { kind: "block", item: definition, module: home, given: [] }, span)
+      if (definition.kind === "fn") environment.define(name, { kind: "fn", item: definition, module: home, given: [] }, span)
     }
     this.environments.set(module, environment)
     return environment
   }
   private readonly environments = new Map<Module, Environment>()
+
+  /** Where a value of an ablation is evaluated: it can use the names of its own module, and not those of the model. */
+  writtenIn(module: Module, scope: Scope): Scope {
+    return { ...scope, module, environment: new Environment(this.moduleEnvironment(module)) }
+  }
 
   /** Remembers what a `let` of the user holds, for summaries and editors. */
   observeLet(statement: LetStatement, value: StaticValue, scope: Scope): void {

@@ -15,7 +15,7 @@ import { LIMITS } from "./budget.js"
 import type { Elaboration } from "./context.js"
 import { Environment, join, type Scope } from "./environment.js"
 import { runBody } from "./statements.js"
-import { formatValue, sameValue, type StaticValue } from "./values.js"
+import { formatValue, type Instance, NONE_HINT, sameValue, type StaticValue } from "./values.js"
 
 const bool = (value: boolean): StaticValue => ({ kind: "bool", value })
 const float = (value: number): StaticValue => ({ kind: "float", value })
@@ -222,6 +222,7 @@ function member(expression: Extract<Expression, { kind: "member" }>, scope: Scop
   const object = evaluateExpression(expression.object, scope, context)
   const { text, span } = expression.name
   if (object.kind === "record") return fieldOf(object, text, span, context)
+  if (object.kind === "instance") return partOf(object.instance, text, span, context)
   if (object.kind === "op-namespace") {
     const op = context.primitives.get(text)
     if (op) return { kind: "primitive", op }
@@ -234,7 +235,47 @@ function member(expression: Extract<Expression, { kind: "member" }>, scope: Scop
       suggestion: didYouMean(text, context.primitives.keys()),
     })
   }
-  return context.wrongKind(expression.object.span, `what has \`.${text}\``, "a record", object)
+  const hint = object.kind === "none" ? NONE_HINT : undefined
+  return context.wrongKind(expression.object.span, `what has \`.${text}\``, "a record or an instance", object, hint)
+}
+
+/**
+ * A parameter of an instance, or an instance inside it, by the names that they have in a checkpoint after the instance's
+ * own: `embedding.weight`, `tower.layer.0`. They are there once the instance has been applied, which is when their sizes
+ * are known.
+ */
+function partOf(instance: Instance, name: string, span: Span, context: Elaboration): StaticValue {
+  const parts = partsOf(instance, context)
+  const found = parts.get(name)
+  if (found) return found
+  const owner = `the instance \`${instance.path}\` of ${instance.item.name.text}`
+  if (parts.size === 0 && context.parametric.isParametric(instance.item, instance.module)) {
+    return context.fail({ kind: "instance-not-applied", span, name, owner })
+  }
+  const fields = [...parts.keys()]
+  return context.fail({ kind: "no-such-field", span, name, owner, fields, suggestion: didYouMean(name, fields) })
+}
+
+/** What can be named in an instance. A part that took the instance's own path adds its parts under their names. */
+function partsOf(instance: Instance, context: Elaboration): Map<string, StaticValue> {
+  const parts = new Map<string, StaticValue>()
+  const add = (path: string, value: StaticValue): void => {
+    const [first = "", ...rest] = path.split(".")
+    if (rest.length === 0) return void parts.set(first, value)
+    const group = parts.get(first)
+    const fields = new Map(group?.kind === "record" ? group.fields : [])
+    fields.set(rest.join("."), value)
+    parts.set(first, { kind: "record", fields })
+  }
+  for (const [name, value] of instance.parameters) {
+    add(name, { kind: "tensor", value, type: context.builder.typeOf(value) })
+  }
+  for (const [path, child] of instance.children) {
+    const inner = path.slice(instance.path.length).replace(/^\./, "")
+    if (inner !== "") add(inner, { kind: "instance", instance: child })
+    else for (const [name, value] of partsOf(child, context)) parts.set(name, value)
+  }
+  return parts
 }
 
 function indexed(expression: Extract<Expression, { kind: "index" }>, scope: Scope, context: Elaboration): StaticValue {
@@ -283,6 +324,7 @@ const TENSOR_OPERATORS: Partial<Record<BinaryOperator, OpName>> = {
   "*": "mul",
   "/": "div",
   "==": "equal",
+  "!=": "not_equal",
   "<": "less",
   "<=": "less_equal",
   ">": "greater",
@@ -325,7 +367,8 @@ function binary(expression: Extract<Expression, { kind: "binary" }>, scope: Scop
   const b = toNumber(right, context)
   if (a === undefined || b === undefined) {
     const [side, bad] = a === undefined ? [expression.left, left] : [expression.right, right]
-    return context.wrongKind(side.span, `an operand of \`${operator}\``, "a number or a tensor", bad)
+    const hint = bad.kind === "none" ? NONE_HINT : undefined
+    return context.wrongKind(side.span, `an operand of \`${operator}\``, "a number or a tensor", bad, hint)
   }
   return compareOrCompute(operator, a, b)
 }

@@ -9,17 +9,17 @@
 
 import type { Expression, InputMember, ModelItem, SectionMember, Span } from "../../../grammar/ast.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
-import { didYouMean } from "../diagnostics/suggest.js"
 import * as dims from "../ir/dims.js"
 import type { Graph, TensorType } from "../ir/graph.js"
 import type { ModuleGraph } from "../resolve/modules.js"
+import { blockValuedInModel } from "../resolve/parametric.js"
 import { sectionName, type Variant } from "./ablations.js"
-import { plainValue, TRAINING_NAMES } from "./builtins.js"
-import { Abort, Elaboration, type LetRecord } from "./context.js"
+import { Abort, Elaboration, type LetRecord, type LoadedConstant } from "./context.js"
 import { Environment, type Scope } from "./environment.js"
 import { evaluateExpression } from "./expressions.js"
 import { runStatement } from "./statements.js"
 import { isDataType, matchParameter } from "./tensor-types.js"
+import { trainingSettings, type WrittenSetting } from "./training.js"
 import type { PlainValue, SectionContext, SettingValue, StaticValue } from "./values.js"
 
 /** An input as the user declared it; `tokens` become two graph inputs, `NAME_ids` and `NAME_valid`. */
@@ -54,24 +54,14 @@ export interface ElaboratedModel {
   readonly sections: readonly ModelSection[]
   readonly training: TrainingSettings
   readonly lets: readonly LetRecord[]
+  /** tensors of data files that constants were made from */
+  readonly constants: readonly LoadedConstant[]
 }
 
 export interface ElaborationOptions {
   /** sizes of symbols that replace the defaults in the text, e.g. from `--size` */
   readonly sizes?: ReadonlyMap<string, number>
 }
-
-/** What `train { }` may hold. */
-export const TRAINING_SETTINGS = [
-  "optimizer",
-  "schedule",
-  "batch",
-  "epochs",
-  "stop",
-  "augment",
-  "seed",
-  "channels",
-] as const
 
 /** Builds the graph of `variant`. The output is there only when nothing is wrong. */
 export function elaborateModel(
@@ -91,11 +81,7 @@ export function elaborateModel(
     owner: undefined,
     made: new Map(),
     naming: { path: "", single: true },
-    blockNames: new Set(
-      model.parameters
-        .filter((p) => p.type?.kind === "plain-type" && p.type.name.text === "block")
-        .map((p) => p.name.text),
-    ),
+    blockNames: blockValuedInModel(model, module),
   }
   const attempt = (body: () => void): void => {
     try {
@@ -112,24 +98,21 @@ export function elaborateModel(
   const inputs: ModelInput[] = []
   const sections: ModelSection[] = []
   const seen = new Map<string, Span>()
+  const settings: WrittenSetting[] = []
   let training: TrainingSettings = {}
   for (const member of model.members) {
     switch (member.kind) {
       case "input":
-        attempt(() => inputs.push(declareInput(member, variant, options, sizes, scope, context)))
+        attempt(() => {
+          const input = declareInput(member, variant, options, sizes, scope, context)
+          if (input) inputs.push(input)
+        })
         break
       case "section":
         runSection(member)
         break
       case "train":
-        attempt(() => {
-          training = trainingSettings(
-            member.settings.map((s) => ({ name: s.name.text, span: s.name.span, value: s.value })),
-            variant,
-            scope,
-            context,
-          )
-        })
+        settings.push(...member.settings.map((s) => ({ name: s.name.text, span: s.name.span, value: s.value })))
         break
       case "return":
         context.report({
@@ -144,6 +127,9 @@ export function elaborateModel(
     }
   }
   const graph = context.finish()
+  attempt(() => {
+    training = trainingSettings(settings, variant, scope, context, graph.parameters)
+  })
   if (graph.outputs.length === 0 && !context.stopped) {
     context.report({ kind: "no-outputs", span: model.name.span, model: model.name.text })
   }
@@ -159,6 +145,7 @@ export function elaborateModel(
     sections,
     training,
     lets: context.lets,
+    constants: [...context.loaded.values()].map(({ constant }) => constant),
   }
   return { output, diagnostics: context.diagnostics }
 
@@ -204,7 +191,7 @@ function bindModelParameters(model: ModelItem, variant: Variant, scope: Scope, c
         declared: parameter.span,
       })
     }
-    const where = changed ? { ...scope, environment: context.moduleEnvironment(changed.module) } : scope
+    const where = changed ? context.writtenIn(changed.module, scope) : scope
     const value = evaluateExpression(expression, where, context)
     scope.environment.define(
       parameter.name.text,
@@ -214,6 +201,10 @@ function bindModelParameters(model: ModelItem, variant: Variant, scope: Scope, c
   }
 }
 
+/**
+ * Declares an input and the names of its sizes. One that is left out holds `none`; its sizes stay, so that what else speaks
+ * of them means the same.
+ */
 function declareInput(
   member: InputMember,
   variant: Variant,
@@ -221,7 +212,7 @@ function declareInput(
   sizes: Map<string, number>,
   scope: Scope,
   context: Elaboration,
-): ModelInput {
+): ModelInput | undefined {
   const { type, role } = member
   const name = member.name.text
   const expected = "a type such as `f32[N, 3, H = 224, W = 224]` or `tokens[N, T = 18]`"
@@ -243,6 +234,10 @@ function declareInput(
   }
   const tensorType: TensorType = { dtype: isTokens ? "i32" : (element as TensorType["dtype"]), shape }
   const doc = member.doc
+  if (member.optional && variant.without.has(name)) {
+    scope.environment.define(name, { kind: "none" }, member.name.span)
+    return undefined
+  }
   if (!isTokens) {
     const value = context.builder.input(name, tensorType, role, doc)
     scope.environment.define(name, { kind: "tensor", value, type: tensorType }, member.name.span)
@@ -275,7 +270,7 @@ function declareInput(
     const expression = changed?.value ?? fallback
     const outside = options.sizes?.get(symbol)
     if (expression && outside === undefined) {
-      const value = evaluateExpression(expression, scope, context)
+      const value = evaluateExpression(expression, changed ? context.writtenIn(changed.module, scope) : scope, context)
       if (value.kind !== "int") context.wrongKind(expression.span, `the size of \`${symbol}\``, "an integer", value)
       sizes.set(symbol, context.sizeOf(value.dim, expression.span, `the size of \`${symbol}\``))
     } else if (outside !== undefined) sizes.set(symbol, outside)
@@ -293,60 +288,4 @@ function tokenizerOf(member: InputMember, scope: Scope, context: Elaboration): S
   const value = evaluateExpression(member.using, scope, context)
   if (value.kind === "setting" && typeof value.setting.arguments["vocabulary"] === "number") return value.setting
   return context.wrongKind(member.using.span, what, expected, value)
-}
-
-function trainingSettings(
-  written: readonly { readonly name: string; readonly span: Span; readonly value: Expression }[],
-  variant: Variant,
-  scope: Scope,
-  context: Elaboration,
-): TrainingSettings {
-  const environment = new Environment(scope.environment)
-  for (const [name, value] of TRAINING_NAMES) environment.define(name, value, variant.model.span)
-  const inner: Scope = { ...scope, environment }
-  const changed = [...variant.train].map(([name, { value, span }]) => ({ name, span, value }))
-  const result: Record<string, PlainValue> = {}
-  for (const { name, span, value } of [...written.filter((s) => !variant.train.has(s.name)), ...changed]) {
-    if (!(TRAINING_SETTINGS as readonly string[]).includes(name)) {
-      const suggestion = didYouMean(name, TRAINING_SETTINGS)
-      context.report({ kind: "unknown-setting", span, name, known: TRAINING_SETTINGS, suggestion })
-      continue
-    }
-    const found = evaluateExpression(value, inner, context)
-    const plain = plainValue(found, { sizeOf: (dim) => dims.evaluate(dim, context.sizes) })
-    const problem = plain === undefined ? "must be plain data" : settingProblem(name, plain)
-    if (problem) context.report({ kind: "bad-setting", span: value.span, name, message: problem })
-    else result[name] = plain!
-  }
-  return result
-}
-
-/** What is wrong with the value of a setting, or undefined. */
-function settingProblem(name: string, value: PlainValue): string | undefined {
-  const isSetting = (v: PlainValue, names: readonly string[]): boolean =>
-    typeof v === "object" && v !== null && "name" in v && names.includes(v.name)
-  const oneOf = (names: readonly string[]): string | undefined =>
-    isSetting(value, names) ? undefined : `must be one of ${names.join(", ")}`
-  switch (name) {
-    case "optimizer":
-      return oneOf(["adam", "sgd"])
-    case "schedule":
-      return oneOf(["constant_rate", "cosine_restarts", "exponential"])
-    case "stop":
-      return oneOf(["patience"])
-    case "batch":
-    case "epochs":
-    case "seed":
-      return Number.isInteger(value) && (value as number) > (name === "seed" ? -1 : 0)
-        ? undefined
-        : "must be a whole number above 0"
-    case "augment":
-      return Array.isArray(value) && value.every((v: PlainValue) => isSetting(v, ["photometric", "flip_rotate"]))
-        ? undefined
-        : "must be a list of photometric(), flip_rotate()"
-    case "channels":
-      return value === "rgb" || value === "bgr" ? undefined : 'must be "rgb" or "bgr"'
-    default:
-      return undefined
-  }
 }

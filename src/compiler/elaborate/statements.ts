@@ -7,6 +7,7 @@
 
 import type { ParamStatement, Span, Statement } from "../../../grammar/ast.js"
 import type { Initializer, ValueId } from "../ir/graph.js"
+import { declareConstant } from "./constants.js"
 import { Abort, type Elaboration } from "./context.js"
 import { join, type Scope } from "./environment.js"
 import { bindPattern, bindToError, condition, evaluateExpression, explainCondition } from "./expressions.js"
@@ -66,6 +67,9 @@ export function runStatement(statement: Statement, outer: Scope, context: Elabor
     }
     case "param":
       declareParameter(statement, scope, context)
+      return
+    case "const":
+      declareConstant(statement, scope, context)
       return
     case "output":
     case "loss": {
@@ -150,10 +154,7 @@ function makeParameter(statement: ParamStatement, scope: Scope, path: string, co
     })
   })
   const fullName = join(path, name.text)
-  const first = context.parameterNames.get(fullName)
-  const place = context.locate(span).span
-  if (first) context.fail({ kind: "instance-name-clash", span: place, path: fullName, first })
-  context.parameterNames.set(fullName, place)
+  context.claimName(fullName, span)
   context.enter(span, scope)
   return context.builder.parameter({
     name: fullName,

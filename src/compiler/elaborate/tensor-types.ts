@@ -8,7 +8,7 @@
 
 import type { DimExpression, Expression, Parameter, Span, TypeExpression } from "../../../grammar/ast.js"
 import * as dims from "../ir/dims.js"
-import type { DataType, TensorType } from "../ir/graph.js"
+import type { LanguageType, TensorType } from "../ir/graph.js"
 import { sameSize } from "../ops/shapes.js"
 import type { Callee } from "./arguments.js"
 import type { Elaboration } from "./context.js"
@@ -16,9 +16,9 @@ import type { Scope } from "./environment.js"
 import { evaluateExpression } from "./expressions.js"
 import { formatType, type StaticValue } from "./values.js"
 
-const DATA_TYPES: readonly string[] = ["f32", "i32", "bool"] satisfies DataType[]
+const DATA_TYPES: readonly string[] = ["f32", "i32", "bool"] satisfies LanguageType[]
 
-export const isDataType = (text: string): text is DataType => DATA_TYPES.includes(text)
+export const isDataType = (text: string): text is LanguageType => DATA_TYPES.includes(text)
 
 /** The words that may stand for a type without dims, with how they are explained. */
 export const PLAIN_TYPES: Readonly<Record<string, string>> = {
@@ -30,6 +30,7 @@ export const PLAIN_TYPES: Readonly<Record<string, string>> = {
   record: "a record",
   block: "a block or an instance of one",
   tensor: "a tensor",
+  file: "a tensor of a file, from `load(...)`",
   tokenizer: "a tokenizer such as `clip` or `words(512)`",
   any: "anything",
 }
@@ -93,7 +94,8 @@ function matchPlain(name: string, found: StaticValue, what: string, place: Span,
   return context.wrongKind(place, what, expected, found, hint)
 }
 
-interface Mismatch {
+/** How a type differs from a declared one. */
+export interface Mismatch {
   readonly axis: { readonly index: number; readonly expected: string; readonly found: string } | undefined
   readonly reason: string
   readonly bound: { readonly symbol: string; readonly value: string; readonly span: Span } | undefined
@@ -216,6 +218,7 @@ export function checkResult(
   })
 }
 
-function source(type: TypeExpression, context: Elaboration): string {
+/** A type as it is written. */
+export function source(type: TypeExpression, context: Elaboration): string {
   return context.nameOf(type.span)
 }

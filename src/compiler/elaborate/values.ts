@@ -21,14 +21,17 @@ export type StaticValue =
   | { readonly kind: "list"; readonly items: readonly StaticValue[] }
   | { readonly kind: "record"; readonly fields: ReadonlyMap<string, StaticValue> }
   | { readonly kind: "tensor"; readonly value: ValueId; readonly type: TensorType }
-  | { readonly kind: "block"; readonly item: BlockItem; readonly module: Module }
+  /** `given`: arguments of `Block(kernel = 3, ...)`, to which a call adds the rest */
+  | { readonly kind: "block"; readonly item: BlockItem; readonly module: Module; readonly given: readonly GivenArgument[] }
   | { readonly kind: "instance"; readonly instance: Instance }
-  | { readonly kind: "fn"; readonly item: FunctionItem; readonly module: Module }
+  | { readonly kind: "fn"; readonly item: FunctionItem; readonly module: Module; readonly given: readonly GivenArgument[] }
   | { readonly kind: "primitive"; readonly op: OpName }
   | { readonly kind: "builtin"; readonly builtin: Builtin }
   /** the namespace `op`, under which every primitive can be reached even when a block has taken its name */
   | { readonly kind: "op-namespace" }
   | { readonly kind: "initializer"; readonly initializer: Initializer }
+  /** a tensor of a data file: `load("embeddings.safetensors", "words")`; `path` is resolved */
+  | { readonly kind: "file"; readonly path: string; readonly tensor: string | undefined }
   /** a setting such as `adam(lr = 3e-4)`, `patience(dice, 100)` or `words(512)`: read by the runtime, not the graph */
   | { readonly kind: "setting"; readonly setting: SettingValue }
   /** stands for something that already has a diagnostic; using it says nothing more */
@@ -36,13 +39,49 @@ export type StaticValue =
 
 export type ValueKind = StaticValue["kind"]
 
+/** An argument with its value; a piped one stands first and has the place of what was piped. */
+export interface GivenArgument {
+  readonly name: string | undefined
+  readonly span: Span
+  /** where the value itself was written */
+  readonly valueSpan: Span
+  readonly value: StaticValue
+}
+
 /** A named setting and its arguments, all plain data. */
 export interface SettingValue {
   readonly name: string
   readonly arguments: Readonly<Record<string, PlainValue>>
 }
 
-export type PlainValue = number | string | boolean | null | SettingValue | readonly PlainValue[]
+/** `{ vision: 0.1 }` as plain data. */
+export interface PlainRecord {
+  readonly fields: Readonly<Record<string, PlainValue>>
+}
+
+export type PlainValue = number | string | boolean | null | SettingValue | PlainRecord | readonly PlainValue[]
+
+/** A setting as it is written in a model: `adam(lr = 0.002)`. */
+export function formatSetting(value: PlainValue): string {
+  if (isSetting(value)) {
+    const parts = Object.entries(value.arguments).map(([name, part]) => `${name} = ${formatSetting(part)}`)
+    return parts.length > 0 ? `${value.name}(${parts.join(", ")})` : value.name
+  }
+  if (isRecord(value)) {
+    const fields = Object.entries(value.fields).map(([name, field]) => `${name}: ${formatSetting(field)}`)
+    return `{ ${fields.join(", ")} }`
+  }
+  if (value === null) return "none"
+  return typeof value === "object" ? `[${value.map(formatSetting).join(", ")}]` : JSON.stringify(value)
+}
+
+export function isSetting(value: PlainValue | undefined): value is SettingValue {
+  return typeof value === "object" && value !== null && "arguments" in value
+}
+
+export function isRecord(value: PlainValue | undefined): value is PlainRecord {
+  return typeof value === "object" && value !== null && "fields" in value
+}
 
 /** A function evaluated at compile time. */
 export interface Builtin {
@@ -62,6 +101,8 @@ export interface BuiltinParameter {
 export interface BuiltinContext {
   /** The size of an integer as a number, or undefined when a symbol in it has no size. */
   sizeOf(dim: Dim): number | undefined
+  /** path of the module that the call is written in; absent where nothing is relative to one */
+  readonly module?: string
 }
 
 /**
@@ -84,6 +125,9 @@ export interface SectionContext {
   readonly name: string
   readonly frozen: boolean
 }
+
+/** What to do where something may be missing. */
+export const NONE_HINT = "an optional input that is not there is `none`: write `if NAME == none then ... else ...`"
 
 /** The word people use for a kind of value. */
 export function kindName(value: StaticValue): string {
@@ -118,6 +162,8 @@ export function kindName(value: StaticValue): string {
       return "the namespace of operations"
     case "initializer":
       return "a way to make first values"
+    case "file":
+      return `a tensor of ${value.path}`
     case "setting":
       return `the setting ${value.setting.name}`
     case "error":
@@ -177,8 +223,13 @@ export function sameValue(a: StaticValue, b: StaticValue): boolean {
     case "tensor":
       return a.value === (b as typeof a).value
     case "block":
-    case "fn":
-      return a.item === (b as typeof a).item
+    case "fn": {
+      const other = (b as typeof a).given
+      const same = (x: GivenArgument, y: GivenArgument | undefined) => x.name === y?.name && sameValue(x.value, y!.value)
+      return (
+        a.item === (b as typeof a).item && a.given.length === other.length && a.given.every((x, i) => same(x, other[i]))
+      )
+    }
     case "instance":
       return a.instance === (b as typeof a).instance
     case "primitive":
@@ -189,6 +240,8 @@ export function sameValue(a: StaticValue, b: StaticValue): boolean {
       return true
     case "initializer":
       return JSON.stringify(a.initializer) === JSON.stringify((b as typeof a).initializer)
+    case "file":
+      return a.path === (b as typeof a).path && a.tensor === (b as typeof a).tensor
     case "setting":
       return JSON.stringify(a.setting) === JSON.stringify((b as typeof a).setting)
     case "error":

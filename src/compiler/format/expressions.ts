@@ -189,7 +189,7 @@ export abstract class ExpressionPrinter {
         return group([first ?? "", indent(steps.map((step) => [line, step]))])
       }
       case "call":
-        return [this.expression(node.callee, Level.Postfix), this.arguments(node.arguments)]
+        return [this.expression(node.callee, Level.Postfix), this.arguments(node.arguments, node.open)]
       case "member":
         return [this.expression(node.object, Level.Postfix), ".", node.name.text]
       case "index":
@@ -245,7 +245,7 @@ export abstract class ExpressionPrinter {
     return group([first ?? "", indent(others.map((part) => [line, part]))])
   }
 
-  private arguments(given: readonly Argument[]): Doc {
+  private arguments(given: readonly Argument[], open: boolean): Doc {
     const [only] = given
     const printed = given.map((argument) =>
       this.withComments(argument, [
@@ -255,10 +255,10 @@ export abstract class ExpressionPrinter {
     )
     // A bracket alone within parentheses breaks, rather than the parentheses around it.
     const kinds = ["list", "record", "do", "comprehension"]
-    if (only !== undefined && given.length === 1 && kinds.includes(only.value.kind) && !this.hasComments(given)) {
+    if (only !== undefined && given.length === 1 && !open && kinds.includes(only.value.kind) && !this.hasComments(given)) {
       return ["(", printed, ")"]
     }
-    return this.list("(", printed, ")")
+    return this.list("(", open ? [...printed, "..."] : printed, ")")
   }
 
   private field(field: RecordField): Doc {

@@ -123,6 +123,8 @@ function ofStatement(statement: Statement): Place {
       const initial = statement.initial === undefined ? [] : within(statement.initial)
       return place(statement, statement.span, [...ofMaybeType(statement.type), ...initial])
     }
+    case "const":
+      return place(statement, statement.span, [...ofMaybeType(statement.type), ...within(statement.value)])
     case "check":
       return place(statement, statement.span, [...within(statement.condition), ...within(statement.message)])
     case "output":

@@ -135,7 +135,7 @@ class FilePrinter extends ExpressionPrinter {
     switch (member.kind) {
       case "input": {
         const using = member.using === undefined ? "" : [" using ", this.expression(member.using)]
-        return [member.role, " ", member.name.text, ": ", this.type(member.type), using]
+        return [member.optional ? "optional " : "", member.role, " ", member.name.text, ": ", this.type(member.type), using]
       }
       case "section": {
         const words = [
@@ -165,6 +165,8 @@ class FilePrinter extends ExpressionPrinter {
         const head = [statement.role, " ", statement.name.text, ": ", this.type(statement.type)]
         return statement.initial === undefined ? head : this.assignment(head, statement.initial)
       }
+      case "const":
+        return this.assignment(["const ", statement.name.text, ": ", this.type(statement.type)], statement.value)
       case "output":
       case "loss":
         return this.assignment([statement.kind, " ", statement.name.text], statement.value)

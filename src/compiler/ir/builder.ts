@@ -105,8 +105,9 @@ export class GraphBuilder implements NodeAppender {
     return value
   }
 
-  parameter(parameter: Omit<Parameter, "value" | "origin">): ValueId {
-    const value = this.value(-1, 0, { dtype: parameter.dtype, shape: parameter.shape.map(constant) })
+  /** @param type its type when it is stored in another order of axes; that of its shape otherwise */
+  parameter(parameter: Omit<Parameter, "value" | "origin">, type?: TensorType): ValueId {
+    const value = this.value(-1, 0, type ?? { dtype: parameter.dtype, shape: parameter.shape.map(constant) })
     this.parameters.push({ ...parameter, value, origin: this.origin })
     return value
   }

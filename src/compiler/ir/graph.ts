@@ -12,7 +12,11 @@ import type { Span } from "../../../grammar/ast.js"
 import type { OpName } from "../ops/names.js"
 import type { Dim, Sizes } from "./dims.js"
 
-export type DataType = "f32" | "i32" | "bool"
+/** Element types of the language, of files, and of what a program is fed and gives. */
+export type LanguageType = "f32" | "i32" | "bool"
+
+/** Element types of values. `bf16` is made by the precision pass alone: no input, parameter or result has it. */
+export type DataType = LanguageType | "bf16"
 
 export interface TensorType {
   readonly dtype: DataType
@@ -62,14 +66,36 @@ export type Initializer =
   | { readonly kind: "normal"; readonly mean: number; readonly deviation: number }
   /** explicit values, row-major */
   | { readonly kind: "values"; readonly values: readonly number[] }
+  | LoadedValues
 
-/** A tensor that lives between steps: a trainable parameter, or state (normalisation statistics). */
+/** Values of a constant, row-major, that stand in a file. */
+export interface LoadedValues {
+  readonly kind: "loaded"
+  /** path of the file, and the name of the tensor in it */
+  readonly file: string
+  readonly tensor: string | undefined
+  /** of the tensor's bytes, in hexadecimal */
+  readonly sha256: string
+  /** absent in a model compiled from what a run keeps: the run's checkpoints hold the values */
+  readonly values: ArrayLike<number> | undefined
+}
+
+/** The values of a constant from a file. @throws Error for a model that was compiled without them */
+export function loadedValues({ file, values }: LoadedValues): ArrayLike<number> {
+  if (values === undefined) throw new Error(`the values of ${file} are in the run's checkpoints, not in its model`)
+  return values
+}
+
+/** A trainable parameter, state (normalisation statistics), or a constant that nothing ever changes. */
+export type ParameterRole = "param" | "state" | "const"
+
+/** A tensor that lives between steps. */
 export interface Parameter {
   readonly name: string
-  readonly role: "param" | "state"
+  readonly role: ParameterRole
   /** concrete sizes, in the layout of the language (that of PyTorch) */
   readonly shape: readonly number[]
-  readonly dtype: DataType
+  readonly dtype: LanguageType
   readonly initializer: Initializer
   readonly section: string
   /** in a frozen section: no gradient, no update, statistics fixed */
@@ -116,6 +142,12 @@ export interface Graph {
   readonly updates: readonly StateUpdate[]
   /** the sizes at which rounding was resolved; the batch symbol is absent */
   readonly sizes: Sizes
+}
+
+/** `dtype`, where only a type of the language can be. @throws Error for bf16, which must not get that far */
+export function languageType(dtype: DataType): LanguageType {
+  if (dtype === "bf16") throw new Error("a value in bf16 has left the program that the precision pass made it in")
+  return dtype
 }
 
 /** The type of `value`. */

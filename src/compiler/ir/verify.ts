@@ -9,11 +9,14 @@ import { opDefinition } from "../ops/registry.js"
 import { sameSize } from "../ops/shapes.js"
 import { inferTypes } from "./builder.js"
 import { formatShape } from "./dims.js"
-import type { Graph, ValueId } from "./graph.js"
+import type { Graph, TensorType, ValueId } from "./graph.js"
 
 export interface VerifyOptions {
-  /** check types against the ops' shape rules; off after the layout pass, whose shapes are physical */
-  readonly types?: boolean
+  /**
+   * check types against the ops' shape rules; `physical`: as they are after the layout pass, where operands that are
+   * images are NHWC and filters HWIO
+   */
+  readonly types?: boolean | "physical"
 }
 
 /** Everything that is wrong with `graph`. */
@@ -43,7 +46,7 @@ export function verifyGraph(graph: Graph, { types = true }: VerifyOptions = {}):
     for (const attribute of Object.keys(node.attributes)) {
       if (!(attribute in opDefinition(node.op).attributes)) problems.push(`${where}: unknown attribute ${attribute}`)
     }
-    if (types) problems.push(...typeProblems(graph, index, where))
+    if (types) problems.push(...typeProblems(graph, index, where, types === "physical"))
   })
   const used = [
     ...graph.outputs.map((o) => [`output ${o.name}`, o.value] as const),
@@ -58,13 +61,16 @@ export function verifyGraph(graph: Graph, { types = true }: VerifyOptions = {}):
   return problems
 }
 
-function typeProblems(graph: Graph, index: number, where: string): string[] {
+function typeProblems(graph: Graph, index: number, where: string, physical: boolean): string[] {
   const node = graph.nodes[index]!
+  const { layout } = opDefinition(node.op)
+  const rule = physical && layout.kind === "spatial" ? layout : undefined
   try {
-    const inputs = node.inputs.map((v) => graph.values[v]!.type)
+    const inputs = node.inputs.map((v, i) => inLanguageOrder(graph.values[v]!.type, i, rule?.inputs, rule?.filters))
     const expected = inferTypes(node.op, inputs, node.attributes, graph.sizes)
     return node.outputs.flatMap((output, position) => {
-      const { dtype, shape } = graph.values[output]!.type
+      const stored = graph.values[output]!.type
+      const { dtype, shape } = inLanguageOrder(stored, position, rule?.outputs, rule?.filterOutputs)
       const wanted = expected[position]
       const same =
         wanted?.dtype === dtype &&
@@ -78,4 +84,17 @@ function typeProblems(graph: Graph, index: number, where: string): string[] {
   } catch (error) {
     return [`${where}: ${(error as Error).message}`]
   }
+}
+
+/** The type that the language knows: NHWC read as NCHW for `images`, HWIO as OIHW for `filters` (indices of operands). */
+function inLanguageOrder(
+  type: TensorType,
+  index: number,
+  images: readonly number[] | undefined,
+  filters: readonly number[] | undefined,
+): TensorType {
+  const [a, b, c, d] = type.shape
+  if (type.shape.length !== 4) return type
+  if (images?.includes(index)) return { ...type, shape: [a!, d!, b!, c!] }
+  return filters?.includes(index) ? { ...type, shape: [d!, c!, a!, b!] } : type
 }

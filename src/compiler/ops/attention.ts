@@ -13,8 +13,9 @@ import type {
   TensorFlowContext,
 } from "./definition.js"
 import { free } from "./definition.js"
-import { build, stridesOf, zeros, type NdArray } from "./ndarray.js"
+import { alongAxis, build } from "./ndarray.js"
 import { onnxMean } from "./reductions.js"
+import { exchangeWithLast } from "./tensorflow-movement.js"
 
 type SoftmaxParts = Pick<OpDefinition, "doc" | "gradient"> & {
   readonly tensorflow: string
@@ -53,26 +54,8 @@ function softmaxOp(parts: SoftmaxParts): OpDefinition {
 function softmaxTensorFlow(context: TensorFlowContext, op: string): string {
   const rank = context.inputTypes[0]!.shape.length
   const axis = normalAxis(numberAttribute(context.attributes, "axis"), rank)
-  const T = context.type("f32")
-  if (axis === rank - 1) return context.node(op, context.inputs, { T })
-  // Exchanging two axes is its own inverse.
-  const swap = Array.from({ length: rank }, (_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i))
-  const exchange = (value: string): string =>
-    context.node("Transpose", [value, context.ints(swap)], { T, Tperm: context.type("i32") })
-  return exchange(context.node(op, [exchange(context.inputs[0]!)], { T }))
-}
-
-/** Applies `line` to every line of `x` along `axis`. */
-function alongAxis(x: NdArray, axis: number, line: (values: readonly number[]) => readonly number[]): NdArray {
-  const result = zeros(x.shape)
-  const step = stridesOf(x.shape)[axis]!
-  const length = x.shape[axis]!
-  for (let first = 0; first < x.data.length; first++) {
-    if (Math.floor(first / step) % length !== 0) continue
-    const values = Array.from({ length }, (_, position) => x.data[first + position * step]!)
-    line(values).forEach((value, position) => (result.data[first + position * step] = value))
-  }
-  return result
+  const last = exchangeWithLast(context, context.inputs[0]!, axis, rank)
+  return exchangeWithLast(context, context.node(op, [last], { T: context.type("f32") }), axis, rank)
 }
 
 const softmaxCases: readonly OpCase[] = [

@@ -5,9 +5,9 @@
 import type { DataType } from "../ir/graph.js"
 import type { OpDefinition } from "./definition.js"
 import { free } from "./definition.js"
+import { oneDim } from "./indexing.js"
 import { fromValues, sizeOf } from "./ndarray.js"
 import { integersAttribute, stringAttribute } from "./shapes.js"
-import { dimList } from "./sized-attributes.js"
 import { constant as size } from "../ir/dims.js"
 
 /** The elements of a constant: as given, or one number repeated. */
@@ -90,11 +90,7 @@ const iota: OpDefinition = {
     if (dtype !== "i32" && dtype !== "f32") {
       return context.fail({ kind: "attribute", name: "dtype", message: `indices are i32 or f32, not ${dtype}` })
     }
-    const shape = dimList(context.attributes, "size")
-    if (shape.length !== 1) {
-      context.fail({ kind: "attribute", name: "size", message: `${shape.length} entries where there must be one` })
-    }
-    return [{ dtype, shape }]
+    return [{ dtype, shape: [oneDim(context, "size")] }]
   },
   gradient: { none: "indices depend on nothing" },
   cost: free,

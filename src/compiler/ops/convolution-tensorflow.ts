@@ -15,8 +15,9 @@
 
 import type { TensorFlowAttribute, TensorFlowContext } from "./definition.js"
 import type { ConvolutionGeometry } from "./convolution-reference.js"
-import { pad, reshape, slice, stridedSlice, transpose } from "./tensorflow-movement.js"
-import { extent, tensorFlowPadding } from "./windows.js"
+import { pad, reshape, slice, transpose } from "./tensorflow-movement.js"
+import { imageBorders, spreadOut, tapSlices } from "./window-taps.js"
+import { extent, paddingOf, tensorFlowPadding } from "./windows.js"
 
 type Attributes = Record<string, TensorFlowAttribute>
 
@@ -31,7 +32,7 @@ function isDepthwise(g: ConvolutionGeometry): boolean {
 function attributesOf(context: TensorFlowContext, g: ConvolutionGeometry): Attributes {
   const [rows, columns] = g.windows
   return {
-    T: context.type("f32"),
+    T: context.type(context.float),
     strides: { ints: [1, rows.stride, columns.stride, 1] },
     dilations: { ints: [1, rows.dilation, columns.dilation, 1] },
     data_format: { s: "NHWC" },
@@ -108,7 +109,7 @@ function inputGradientByConvolution(
   dy: string,
   filter: string,
 ): string {
-  const spread = spreadOut(context, g, dy)
+  const spread = spreadOut(context, dy, [g.batch, ...g.output, g.filters], g.windows)
   const borders = g.windows.map((window, axis) => {
     const length = g.output[axis]! * window.stride
     return { length, before: extent(window) - 1 - window.padding, after: g.input[axis]! + window.padding - length }
@@ -127,7 +128,7 @@ function inputGradientByConvolution(
     [0, 0],
   ])
   return context.node("Conv2D", [padded, flipFilter(context, g, filter)], {
-    T: context.type("f32"),
+    T: context.type(context.float),
     strides: { ints: [1, 1, 1, 1] },
     dilations: { ints: [1, ...g.windows.map((window) => window.dilation), 1] },
     data_format: { s: "NHWC" },
@@ -136,26 +137,10 @@ function inputGradientByConvolution(
   })
 }
 
-/** `stride - 1` zeros after every row and column of dy. */
-function spreadOut(context: TensorFlowContext, g: ConvolutionGeometry, dy: string): string {
-  const [rows, columns] = [g.windows[0].stride, g.windows[1].stride]
-  if (rows === 1 && columns === 1) return dy
-  const [height, width] = g.output
-  const split = reshape(context, dy, [g.batch * height, 1, width, 1, g.filters])
-  const gaps = [
-    [0, 0],
-    [0, rows - 1],
-    [0, 0],
-    [0, columns - 1],
-    [0, 0],
-  ] as const
-  return reshape(context, pad(context, split, gaps), [g.batch, height * rows, width * columns, g.filters])
-}
-
 /** [kh, kw, C/groups, O] turned round in both directions, with the roles of C and O exchanged: [kh, kw, O/groups, C]. */
 function flipFilter(context: TensorFlowContext, g: ConvolutionGeometry, filter: string): string {
   const [kh, kw, channels] = filterShape(g) as [number, number, number, number]
-  const attributes = { T: context.type("f32"), Tidx: context.type("i32") }
+  const attributes = { T: context.type(context.float), Tidx: context.type("i32") }
   const flipped = context.node("ReverseV2", [filter, context.ints([0, 1])], attributes)
   if (g.groups === 1) return transpose(context, flipped, [0, 1, 3, 2])
   const grouped = reshape(context, flipped, [kh, kw, channels, g.groups, g.filters / g.groups])
@@ -173,44 +158,20 @@ function filterGradientByTaps(context: TensorFlowContext, g: ConvolutionGeometry
   const channels = g.channels / g.groups
   const filters = g.filters / g.groups
   const positions = g.batch * outputHeight * outputWidth
-  const height = g.input[0] + 2 * rows.padding
-  const width = g.input[1] + 2 * columns.padding
-  const padded = pad(context, x, [
-    [0, 0],
-    [rows.padding, rows.padding],
-    [columns.padding, columns.padding],
-    [0, 0],
-  ])
+  const height = g.input[0] + paddingOf(rows)
+  const width = g.input[1] + paddingOf(columns)
+  const padded = pad(context, x, imageBorders(g.windows))
   const image = groupsFirst(context, padded, [g.batch, height, width], g.groups, channels)
   const gradient = reshape(context, groupsFirst(context, dy, [positions], g.groups, filters), [
     g.groups,
     positions,
     filters,
   ])
-  const taps: string[] = []
-  for (let i = 0; i < rows.kernel; i++) {
-    for (let j = 0; j < columns.kernel; j++) {
-      const top = i * rows.dilation
-      const left = j * columns.dilation
-      const met = stridedSlice(
-        context,
-        image,
-        [0, 0, top, left, 0],
-        [
-          g.groups,
-          g.batch,
-          top + (outputHeight - 1) * rows.stride + 1,
-          left + (outputWidth - 1) * columns.stride + 1,
-          channels,
-        ],
-        [1, 1, rows.stride, columns.stride, 1],
-      )
-      const matrix = reshape(context, met, [g.groups, positions, channels])
-      const attributes = { T: context.type("f32"), adj_x: { b: true }, adj_y: { b: false } }
-      taps.push(context.node("BatchMatMulV2", [matrix, gradient], attributes))
-    }
-  }
-  const packed = context.node("Pack", taps, { T: context.type("f32"), N: { i: taps.length }, axis: { i: 0 } })
+  const attributes = { T: context.type(context.float), adj_x: { b: true }, adj_y: { b: false } }
+  const taps = tapSlices(context, image, [g.groups, g.batch], g.output, channels, g.windows).map((met) =>
+    context.node("BatchMatMulV2", [reshape(context, met, [g.groups, positions, channels]), gradient], attributes),
+  )
+  const packed = context.node("Pack", taps, { T: context.type(context.float), N: { i: taps.length }, axis: { i: 0 } })
   // [taps, groups, C/groups, O/groups] to [kh, kw, C/groups, O]
   const ordered = g.groups === 1 ? packed : transpose(context, packed, [0, 2, 1, 3])
   return reshape(context, ordered, filterShape(g))

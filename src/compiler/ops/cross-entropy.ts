@@ -3,23 +3,17 @@
  */
 
 import type { TensorType, ValueId } from "../ir/graph.js"
-import type { OnnxContext, OpCase, OpDefinition, TensorFlowContext } from "./definition.js"
+import { inTensorFlow, onnxArithmetic, type Arithmetic } from "./arithmetic.js"
+import type { OpCase, OpDefinition } from "./definition.js"
 import { free } from "./definition.js"
 import { at, build } from "./ndarray.js"
 
-/** The lowering, which differs between the targets only in what appends a node and in two op names. */
-function lowerCrossEntropy(
-  context: TensorFlowContext | OnnxContext,
-  node: (op: string, ...inputs: readonly string[]) => string,
-  names: { readonly add: string; readonly maximum: string },
-): string {
-  const [p, t] = context.inputs as [string, string]
-  const one = context.constant("f32", [], [1])
-  const bound = context.constant("f32", [], [-100])
-  const logarithm = (x: string): string => node(names.maximum, node("Log", x), bound)
-  const positive = node("Mul", t, logarithm(p))
-  const negative = node("Mul", node("Sub", one, t), logarithm(node("Sub", one, p)))
-  return node("Neg", node(names.add, positive, negative))
+/** The loss in either target. */
+function formula(op: Arithmetic, [p, t]: readonly string[]): string {
+  const logarithm = (x: string): string => op("maximum", op("log", x), -100)
+  const positive = op("mul", t!, logarithm(p!))
+  const negative = op("mul", op("sub", 1, t!), logarithm(op("sub", 1, p!)))
+  return op("neg", op("add", positive, negative))
 }
 
 const binaryCrossEntropy: OpDefinition = {
@@ -68,15 +62,8 @@ const binaryCrossEntropy: OpDefinition = {
   cost: free,
   layout: { kind: "elementwise" },
   precision: { kind: "full" },
-  tensorflow: (context) => [
-    lowerCrossEntropy(context, (op, ...inputs) => context.node(op, inputs, { T: context.type("f32") }), {
-      add: "AddV2",
-      maximum: "Maximum",
-    }),
-  ],
-  onnx: (context) => [
-    lowerCrossEntropy(context, (op, ...inputs) => context.node(op, inputs)[0]!, { add: "Add", maximum: "Max" }),
-  ],
+  tensorflow: (context) => [inTensorFlow(context, formula)],
+  onnx: (context) => [formula(onnxArithmetic(context), context.inputs)],
   reference: ([p, t]) => [
     build(p!.shape, (index) => {
       const probability = at(p!, index)

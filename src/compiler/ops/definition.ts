@@ -10,7 +10,7 @@
  */
 
 import type { Dim, Sizes } from "../ir/dims.js"
-import type { AttributeValue, Attributes, DataType, GraphNode, TensorType, ValueId } from "../ir/graph.js"
+import type { AttributeValue, Attributes, DataType, GraphNode, LanguageType, TensorType, ValueId } from "../ir/graph.js"
 import type { NdArray } from "./ndarray.js"
 import type { OpName } from "./names.js"
 
@@ -107,6 +107,12 @@ export interface GradientContext extends NodeAppender {
   unbroadcast(gradient: ValueId, target: TensorType): ValueId
 }
 
+/** Writes a call with other ops; its inference has accepted the inputs. */
+export interface CompositionContext extends NodeAppender {
+  readonly inputs: readonly ValueId[]
+  readonly attributes: Attributes
+}
+
 /** One gradient per input; undefined for inputs without one (integers, or not needed). */
 export type GradientRule = (context: GradientContext) => readonly (ValueId | undefined)[]
 
@@ -118,7 +124,8 @@ export interface ConcreteType {
 }
 
 /** TensorFlow element types by their enum names. */
-export type TensorFlowType = "DT_FLOAT" | "DT_INT32" | "DT_INT64" | "DT_BOOL" | "DT_RESOURCE" | "DT_STRING"
+export type TensorFlowType =
+  "DT_FLOAT" | "DT_BFLOAT16" | "DT_INT32" | "DT_INT64" | "DT_BOOL" | "DT_RESOURCE" | "DT_STRING"
 
 export type TensorFlowAttribute =
   | { readonly type: TensorFlowType }
@@ -135,6 +142,8 @@ export interface TensorFlowContext {
   readonly inputTypes: readonly ConcreteType[]
   readonly outputTypes: readonly ConcreteType[]
   readonly attributes: Attributes
+  /** the type of the real numbers of this node: bf16 when any operand or result is, else f32 */
+  readonly float: "f32" | "bf16"
   /** the tensors of another output of the node that made `inputs[input]`, e.g. a fused kernel's reserve space */
   siblingOutput(input: number, output: number): string
   /** Appends a node; gives its name. Its first output is the name itself, others are `${name}:1` and so on. */
@@ -256,7 +265,7 @@ export interface OpCase {
 }
 
 export interface CaseInput {
-  readonly dtype: DataType
+  readonly dtype: LanguageType
   readonly shape: readonly number[]
   /** f32: uniform in [low, high), default [-1, 1); i32: integers in [low, high), default [0, 4) */
   readonly low?: number
@@ -279,6 +288,8 @@ export interface OpDefinition {
   /** not callable from MDL: gradients and forms that passes make */
   readonly internal?: boolean
   infer(context: InferContext): readonly TensorType[]
+  /** how a model's call is written with other ops, where their gradients, costs and layouts serve better than a kernel */
+  readonly composition?: (context: CompositionContext) => readonly ValueId[]
   /** a rule, or the reason why there is none */
   readonly gradient: GradientRule | { readonly none: string }
   readonly cost: (inputs: readonly ConcreteType[], outputs: readonly ConcreteType[], attributes: Attributes) => Cost

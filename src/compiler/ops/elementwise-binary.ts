@@ -5,8 +5,8 @@
  * Operands must have the same element type: nothing is promoted silently.
  */
 
-import type { DataType, ValueId } from "../ir/graph.js"
-import type { InferContext, OpCase, OpDefinition } from "./definition.js"
+import type { DataType, LanguageType, ValueId } from "../ir/graph.js"
+import type { InferContext, OnnxContext, OpCase, OpDefinition } from "./definition.js"
 import { free } from "./definition.js"
 import { at, broadcastShapes, build } from "./ndarray.js"
 import { broadcastDims, broadcastTypes } from "./shapes.js"
@@ -34,7 +34,7 @@ type BinaryParts = Pick<OpDefinition, "doc" | "gradient" | "cases"> & {
   /** full if not given */
   readonly precision?: OpDefinition["precision"]
   readonly tensorflow: string
-  readonly onnx: string
+  readonly onnx: string | ((context: OnnxContext) => readonly string[])
   readonly apply: (a: number, b: number, dtype: DataType) => number
 }
 
@@ -64,7 +64,10 @@ function binary(parts: BinaryParts): OpDefinition {
         dtypes.includes("bool") ? {} : { T: context.type(context.inputTypes[0]!.dtype) },
       ),
     ],
-    onnx: (context) => context.node(parts.onnx, context.inputs),
+    onnx: (context) => {
+      const { onnx } = parts
+      return typeof onnx === "string" ? context.node(onnx, context.inputs) : onnx(context)
+    },
     reference: ([a, b], _attributes, [type]) => [
       build(broadcastShapes(a!.shape, b!.shape), (index) => apply(at(a!, index), at(b!, index), type!.dtype)),
     ],
@@ -77,7 +80,7 @@ const arithmetic = (parts: Omit<BinaryParts, "dtypes">): OpDefinition => binary(
 type Operand = Pick<OpCase["inputs"][number], "low" | "high" | "awayFromZero">
 
 /** Equal shapes, broadcasts on either side, both sides at once, and scalars. */
-function cases(dtype: DataType, a: Operand = {}, b: Operand = a): readonly OpCase[] {
+function cases(dtype: LanguageType, a: Operand = {}, b: Operand = a): readonly OpCase[] {
   const shapes: readonly (readonly [string, readonly number[], readonly number[]])[] = [
     ["same shape", [2, 3], [2, 3]],
     ["channel broadcast", [2, 3, 4, 5], [3, 1, 1]],
@@ -110,7 +113,7 @@ const comparisonCases: readonly OpCase[] = [
   },
 ]
 
-const comparison = (doc: string, name: string, onnx: string, apply: (a: number, b: number) => boolean): OpDefinition =>
+const comparison = (doc: string, name: string, onnx: BinaryParts["onnx"], apply: (a: number, b: number) => boolean): OpDefinition =>
   binary({
     doc,
     dtypes: ["f32", "i32"],
@@ -155,6 +158,28 @@ const extremum = (
       ]
     },
     cases: [...cases("f32", { awayFromZero: 0.02 }), ...integerCases(-3, 4)],
+  })
+
+/** Division of integers that rounds down, and what it leaves: of the sign of the divisor, as in Python. */
+const wholeDivision = (parts: Pick<BinaryParts, "doc" | "tensorflow" | "onnx" | "apply">): OpDefinition =>
+  binary({
+    ...parts,
+    dtypes: ["i32"],
+    gradient: { none: "integers have no gradient" },
+    apply: (a, b, dtype) => {
+      if (b === 0) throw new RangeError("integer division by zero")
+      return parts.apply(a, b, dtype)
+    },
+    cases: [
+      ...cases("i32", { low: -9, high: 10 }, { low: 1, high: 5 }),
+      {
+        name: "negative divisors",
+        inputs: [
+          { dtype: "i32", shape: [6], values: [-7, 7, -6, 6, 0, 1] },
+          { dtype: "i32", shape: [6], values: [-2, -2, -2, -2, -2, -2] },
+        ],
+      },
+    ],
   })
 
 /** Integer division as C does it; a zero divisor is an error there too. */
@@ -211,7 +236,7 @@ const select: OpDefinition = {
   ],
 }
 
-function selectInputs(dtype: DataType, condition: number[], a: number[], b: number[]): OpCase["inputs"] {
+function selectInputs(dtype: LanguageType, condition: number[], a: number[], b: number[]): OpCase["inputs"] {
   return [
     { dtype: "bool", shape: condition },
     { dtype, shape: a },
@@ -271,6 +296,22 @@ export const elementwiseBinary = {
     },
     cases: [...cases("f32", {}, { low: 0.5, high: 2 }), ...integerCases(-9, 10, 1)],
   }),
+  floor_div: wholeDivision({
+    doc: "The quotient of two integers, rounded down, as `torch.floor_divide` and Python's `//`.",
+    tensorflow: "FloorDiv",
+    onnx: (context) => {
+      const [a, b] = context.inputs as [string, string]
+      const [rest] = context.node("Mod", [a, b])
+      return context.node("Div", [context.node("Sub", [a, rest!])[0]!, b])
+    },
+    apply: (a, b) => Math.floor(a / b),
+  }),
+  remainder: wholeDivision({
+    doc: "What division rounded down leaves, with the sign of the divisor, as `torch.remainder` and Python's `%`.",
+    tensorflow: "FloorMod",
+    onnx: "Mod",
+    apply: (a, b) => a - Math.floor(a / b) * b,
+  }),
   pow: binary({
     doc:
       "The power a^b. The gradient by the exponent is 0 where the base is not positive (there the logarithm does not " +
@@ -295,6 +336,12 @@ export const elementwiseBinary = {
   maximum: extremum("Maximum", "Max", "greater", (a, b) => Math.max(a, b)),
   minimum: extremum("Minimum", "Min", "less", (a, b) => Math.min(a, b)),
   equal: comparison("Whether two elements are equal.", "Equal", "Equal", (a, b) => a === b),
+  not_equal: comparison(
+    "Whether two elements differ.",
+    "NotEqual",
+    (context) => context.node("Not", context.node("Equal", context.inputs)),
+    (a, b) => a !== b,
+  ),
   less: comparison("Whether the left element is smaller.", "Less", "Less", (a, b) => a < b),
   less_equal: comparison("Whether the left element is not larger.", "LessEqual", "LessOrEqual", (a, b) => a <= b),
   greater: comparison("Whether the left element is larger.", "Greater", "Greater", (a, b) => a > b),

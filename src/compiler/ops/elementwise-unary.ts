@@ -1,88 +1,18 @@
 /**
- * Elementwise ops of one operand. A factory fills in what all of them share, so that a record says only what is its own.
+ * Elementwise ops of one operand (activations: `activations.ts`).
  *
  * Gradients are written with the op's result where that is enough (`exp`, `sigmoid`, `relu`), because the result is kept
  * alive by its consumers anyway and the operand then need not be.
  */
 
-import type { Attributes, DataType } from "../ir/graph.js"
-import type { CaseInput, OnnxContext, OpCase, OpDefinition, TensorFlowContext } from "./definition.js"
-import { free } from "./definition.js"
-import type { NdArray } from "./ndarray.js"
+import type { DataType } from "../ir/graph.js"
+import type { OpDefinition } from "./definition.js"
 import { numberAttribute, stringAttribute } from "./shapes.js"
-
-type UnaryParts = Pick<OpDefinition, "doc" | "gradient" | "cases"> & {
-  /** accepted and returned element types; f32 if not given */
-  readonly dtypes?: readonly DataType[]
-  readonly attributes?: OpDefinition["attributes"]
-  /** full if not given */
-  readonly precision?: OpDefinition["precision"]
-  /** name of a TensorFlow op with the one type attribute T, or a lowering */
-  readonly tensorflow: string | ((context: TensorFlowContext) => string)
-  readonly onnx: string | ((context: OnnxContext) => readonly string[])
-  readonly apply: (x: number, attributes: Attributes) => number
-}
-
-function unary(parts: UnaryParts): OpDefinition {
-  const { doc, gradient, cases, apply, attributes = {}, dtypes = ["f32"] } = parts
-  const { tensorflow, onnx } = parts
-  return {
-    family: "elementwise",
-    doc,
-    inputs: [{ name: "x", dtypes, doc: "operand, of any shape" }],
-    attributes,
-    infer: ({ inputs }) => [inputs[0]!],
-    gradient,
-    cost: free,
-    layout: { kind: "elementwise" },
-    precision: parts.precision ?? { kind: "full" },
-    tensorflow: (context) => [
-      typeof tensorflow === "string"
-        ? context.node(tensorflow, context.inputs, { T: context.type(context.inputTypes[0]!.dtype) })
-        : tensorflow(context),
-    ],
-    onnx: (context) => (typeof onnx === "string" ? context.node(onnx, context.inputs) : onnx(context)),
-    reference: ([x], given) => [map(x!, (value) => apply(value, given))],
-    cases,
-  }
-}
-
-function map(x: NdArray, apply: (value: number) => number): NdArray {
-  return { shape: x.shape, data: x.data.map(apply) }
-}
-
-/** A matrix, and a feature map of rank 4: enough for an op that looks at one element at a time. */
-function cases(input: Partial<CaseInput> = {}, attributes?: Attributes): readonly OpCase[] {
-  const shapes = { vector: [5], matrix: [3, 4], "feature map": [2, 3, 4, 2] }
-  return Object.entries(shapes).map(([name, shape]) => ({
-    name,
-    inputs: [{ dtype: "f32", shape, ...input }],
-    ...(attributes && { attributes }),
-  }))
-}
-
-const integers = (name: string, low: number, high: number): OpCase => ({
-  name,
-  inputs: [{ dtype: "i32", shape: [2, 5], low, high }],
-})
+import { errorFunction, logistic, roundHalfToEven } from "./special-functions.js"
+import { integers, unary, unaryCases as cases } from "./unary.js"
 
 /** Codes of `onnx.TensorProto.DataType`. */
-export const ONNX_TYPE: Readonly<Record<DataType, number>> = { f32: 1, i32: 6, bool: 9 }
-
-/**
- * The error function, to the last digits of a double: the series 2/sqrt(pi) exp(-x^2) sum (2x^2)^n x / (2n + 1)!! has
- * positive terms only, so nothing cancels; past 6 the result is 1 in double precision.
- */
-function errorFunction(x: number): number {
-  if (Math.abs(x) >= 6) return Math.sign(x)
-  let term = x
-  let sum = x
-  for (let n = 1; Math.abs(term) > Math.abs(sum) * 1e-17; n++) {
-    term *= (2 * x * x) / (2 * n + 1)
-    sum += term
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum
-}
+export const ONNX_TYPE: Readonly<Record<DataType, number>> = { f32: 1, i32: 6, bool: 9, bf16: 16 }
 
 /** What a cast does to one number: truncation towards zero for integers, "is not zero" for booleans. */
 function castTo(dtype: string, value: number): number {
@@ -180,7 +110,7 @@ export const elementwiseUnary = {
     doc: "The logistic function, 1 / (1 + exp(-x)).",
     tensorflow: "Sigmoid",
     onnx: "Sigmoid",
-    apply: (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
+    apply: logistic,
     gradient: ({ gradients: [dy], outputs: [y], op }) => [op("sigmoid_gradient", [dy!, y!])],
     cases: cases({ low: -4, high: 4 }),
   }),
@@ -189,9 +119,7 @@ export const elementwiseUnary = {
     tensorflow: "Tanh",
     onnx: "Tanh",
     apply: Math.tanh,
-    gradient: ({ gradients: [dy], outputs: [y], op, scalar }) => [
-      op("mul", [dy!, op("sub", [scalar(1), op("square", [y!])])]),
-    ],
+    gradient: ({ gradients: [dy], outputs: [y], op }) => [op("tanh_gradient", [dy!, y!])],
     cases: cases({ low: -2, high: 2 }),
   }),
   erf: unary({
@@ -212,6 +140,101 @@ export const elementwiseUnary = {
     apply: Math.floor,
     gradient: { none: "floor is constant between integers and jumps at them" },
     cases: cases({ low: -3, high: 3, awayFromZero: 0.05 }),
+  }),
+  ceil: unary({
+    doc: "The smallest integer that is not below x, as f32.",
+    tensorflow: "Ceil",
+    onnx: "Ceil",
+    apply: Math.ceil,
+    gradient: { none: "ceil is constant between integers and jumps at them" },
+    cases: cases({ low: -3, high: 3, awayFromZero: 0.05 }),
+  }),
+  round: unary({
+    doc: "The nearest integer, as f32; halves go to the even one, as in `torch.round`.",
+    tensorflow: "Round",
+    onnx: "Round",
+    apply: roundHalfToEven,
+    gradient: { none: "round is constant between halves and jumps at them" },
+    cases: [
+      ...cases({ low: -3, high: 3, awayFromZero: 0.05 }),
+      { name: "halves", inputs: [{ dtype: "f32", shape: [6], values: [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5] }] },
+    ],
+  }),
+  sign: unary({
+    doc: "The sign, -1, 0 or 1. The gradient is 0, as in `torch.sign`.",
+    dtypes: ["f32", "i32"],
+    precision: { kind: "follows" },
+    tensorflow: "Sign",
+    onnx: "Sign",
+    apply: Math.sign,
+    gradient: () => [undefined],
+    cases: [
+      ...cases({ awayFromZero: 0.05 }),
+      integers("integers", -2, 3),
+      { name: "zero", inputs: [{ dtype: "f32", shape: [3], values: [-0.5, 0, 2] }], skip: { gradient: "0 is a jump" } },
+    ],
+  }),
+  sin: unary({
+    doc: "The sine of an angle in radians.",
+    tensorflow: "Sin",
+    onnx: "Sin",
+    apply: Math.sin,
+    gradient: ({ gradients: [dy], inputs: [x], op }) => [op("mul", [dy!, op("cos", [x!])])],
+    cases: cases({ low: -7, high: 7 }),
+  }),
+  cos: unary({
+    doc: "The cosine of an angle in radians.",
+    tensorflow: "Cos",
+    onnx: "Cos",
+    apply: Math.cos,
+    gradient: ({ gradients: [dy], inputs: [x], op }) => [op("neg", [op("mul", [dy!, op("sin", [x!])])])],
+    cases: cases({ low: -7, high: 7 }),
+  }),
+  log1p: unary({
+    doc: "The logarithm of 1 + x, exact near 0 too where the target has a kernel for it; in ONNX by the correction of Kahan.",
+    tensorflow: "Log1p",
+    // log(u) x / (u - 1) with u = 1 + x: the rounding of u cancels; where u is 1 the result is x.
+    onnx: (context) => {
+      const x = context.inputs[0]!
+      const number = (value: number): string => context.constant("f32", [], [value])
+      const [u] = context.node("Add", [x, number(1)])
+      const [spread] = context.node("Sub", [u!, number(1)])
+      const [isNone] = context.node("Equal", [spread!, number(0)])
+      const [divisor] = context.node("Where", [isNone!, number(1), spread!])
+      const [logarithm] = context.node("Log", [u!])
+      const [corrected] = context.node("Mul", [logarithm!, context.node("Div", [x, divisor!])[0]!])
+      return context.node("Where", [isNone!, x, corrected!])
+    },
+    apply: Math.log1p,
+    gradient: ({ gradients: [dy], inputs: [x], op, scalar }) => [op("div", [dy!, op("add", [x!, scalar(1)])])],
+    cases: [
+      ...cases({ low: -0.8, high: 3 }),
+      { name: "near 0", inputs: [{ dtype: "f32", shape: [4], values: [-1e-4, 1e-9, 1e-5, 3e-3] }] },
+    ],
+  }),
+  expm1: unary({
+    doc: "The exponential less 1, exact near 0 too where the target has a kernel for it; in ONNX by way of tanh.",
+    tensorflow: "Expm1",
+    // With t = tanh(x / 2): exp(x) - 1 = 2t / (1 - t), in which nothing cancels near 0. Far out t is 1, so there the
+    // difference is taken as it stands.
+    onnx: (context) => {
+      const x = context.inputs[0]!
+      const number = (value: number): string => context.constant("f32", [], [value])
+      const [t] = context.node("Tanh", [context.node("Mul", [x, number(0.5)])[0]!])
+      const [near] = context.node("Div", [
+        context.node("Mul", [t!, number(2)])[0]!,
+        context.node("Sub", [number(1), t!])[0]!,
+      ])
+      const [far] = context.node("Sub", [context.node("Exp", [x])[0]!, number(1)])
+      const [isFar] = context.node("Greater", [context.node("Abs", [x])[0]!, number(1)])
+      return context.node("Where", [isFar!, far!, near!])
+    },
+    apply: Math.expm1,
+    gradient: ({ gradients: [dy], outputs: [y], op, scalar }) => [op("mul", [dy!, op("add", [y!, scalar(1)])])],
+    cases: [
+      ...cases({ low: -3, high: 3 }),
+      { name: "near 0", inputs: [{ dtype: "f32", shape: [4], values: [-1e-4, 1e-9, 1e-5, 3e-3] }] },
+    ],
   }),
   logical_not: unary({
     doc: "True where the operand is false.",

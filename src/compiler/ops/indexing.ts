@@ -2,7 +2,7 @@
  * Ops that read and write by index: gather and its adjoint, one-hot vectors, ranks.
  */
 
-import { constant as size, product } from "../ir/dims.js"
+import { constant as size, product, type Dim } from "../ir/dims.js"
 import type { Attributes } from "../ir/graph.js"
 import type { InferContext, OnnxContext, OpCase, OpDefinition, TensorFlowContext } from "./definition.js"
 import { free } from "./definition.js"
@@ -13,11 +13,19 @@ import { dimList } from "./sized-attributes.js"
 const INDICES = { name: "indices", dtypes: ["i32"], doc: "positions along the axis, of any shape" } as const
 
 /** A position that exists, or an error: the reference does not guess what an index outside the axis means. */
-function checkedIndex(position: number, extent: number): number {
+export function checkedIndex(position: number, extent: number): number {
   if (!Number.isInteger(position) || position < 0 || position >= extent) {
     throw new RangeError(`index ${position} is outside an axis of size ${extent}`)
   }
   return position
+}
+
+/** The one entry of a `dims` attribute. */
+export function oneDim(context: InferContext, name: string): Dim {
+  const [only, ...others] = dimList(context.attributes, name)
+  if (only !== undefined && others.length === 0) return only
+  const count = only === undefined ? 0 : others.length + 1
+  return context.fail({ kind: "attribute", name, message: `${count} entries where there must be one` })
 }
 
 const gather: OpDefinition = {
@@ -114,12 +122,9 @@ function inferScatter(context: InferContext): ReturnType<OpDefinition["infer"]> 
       what: "the updates have the axes of the indices where the result has the one axis",
     })
   })
-  const extent = dimList(context.attributes, "size")
-  if (extent.length !== 1) {
-    context.fail({ kind: "attribute", name: "size", message: `${extent.length} entries where there must be one` })
-  }
+  const extent = oneDim(context, "size")
   const { shape } = updates!
-  return [{ dtype: "f32", shape: [...shape.slice(0, axis), extent[0]!, ...shape.slice(axis + count)] }]
+  return [{ dtype: "f32", shape: [...shape.slice(0, axis), extent, ...shape.slice(axis + count)] }]
 }
 
 /** The permutation that brings `count` axes from `axis` on to the front. */

@@ -70,3 +70,28 @@ export function broadcastShapes(a: readonly number[], b: readonly number[]): num
     return left === 1 ? right : left
   })
 }
+
+/**
+ * Applies `line` to every line of `x` along `axis`.
+ *
+ * @param length of the lines that come out; that of the axis if not given
+ */
+export function alongAxis(
+  x: NdArray,
+  axis: number,
+  line: (values: readonly number[]) => readonly number[],
+  length = x.shape[axis]!,
+): NdArray {
+  const shape = x.shape.map((size, position) => (position === axis ? length : size))
+  const result = zeros(shape)
+  const step = stridesOf(x.shape)[axis]!
+  const extent = x.shape[axis]!
+  const outer = sizeOf(x.shape.slice(0, axis))
+  for (let block = 0; block < outer; block++) {
+    for (let inner = 0; inner < step; inner++) {
+      const values = Array.from({ length: extent }, (_, i) => x.data[(block * extent + i) * step + inner]!)
+      line(values).forEach((value, i) => (result.data[(block * length + i) * step + inner] = value))
+    }
+  }
+  return result
+}

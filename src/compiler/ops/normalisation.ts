@@ -23,14 +23,17 @@ import { NotInInference } from "./not-in-inference.js"
 import { numberAttribute } from "./shapes.js"
 import { reshape, rowFromImage, rowImage } from "./tensorflow-movement.js"
 
-const EPSILON: AttributeSpec = { type: "float", default: 1e-5, doc: "added to the variance before the root" }
+/** The attribute that all normalisations have. */
+export const EPSILON: AttributeSpec = { type: "float", default: 1e-5, doc: "added to the variance before the root" }
 
-const xSpec = { name: "x", dtypes: ["f32"], doc: "data [N, C], [N, C, L] or [N, C, H, W]" } as const
+/** The data of all normalisations by channel. */
+export const xSpec = { name: "x", dtypes: ["f32"], doc: "data [N, C], [N, C, L] or [N, C, H, W]" } as const
 const perChannel = (name: string, doc: string) => ({ name, dtypes: ["f32"], doc: `${doc}, [C]` }) as const
 
 // ------------------------------------------------------------------------------------------------------- inference
 
-function expectData(context: InferContext, input: number): TensorType {
+/** The type of input `input`, which must have channels on axis 1. */
+export function expectData(context: InferContext, input: number): TensorType {
   const type = context.inputs[input]!
   if (type.shape.length < 2 || type.shape.length > 4) {
     context.fail({ kind: "rank", input, expected: "2 to 4 axes [N, C, ...]" })
@@ -39,7 +42,7 @@ function expectData(context: InferContext, input: number): TensorType {
 }
 
 /** Fails unless the inputs `inputs` are vectors with one entry per channel of input `data`. */
-function expectPerChannel(context: InferContext, data: number, inputs: readonly number[]): void {
+export function expectPerChannel(context: InferContext, data: number, inputs: readonly number[]): void {
   const channels = context.inputs[data]!.shape[1]!
   for (const input of inputs) {
     const shape = context.inputs[input]!.shape
@@ -54,7 +57,8 @@ function expectPerChannel(context: InferContext, data: number, inputs: readonly 
   }
 }
 
-function expectEpsilon(context: InferContext): void {
+/** Fails unless the attribute `epsilon` is positive. */
+export function expectEpsilon(context: InferContext): void {
   const epsilon = numberAttribute(context.attributes, "epsilon")
   if (epsilon > 0) return
   context.fail({ kind: "attribute", name: "epsilon", message: `epsilon must be positive, not ${epsilon}` })
@@ -114,7 +118,7 @@ function inferenceGradient(context: GradientContext): readonly (number | undefin
 
 function fusedAttributes(context: TensorFlowContext, isTraining: boolean) {
   return {
-    T: context.type("f32"),
+    T: context.type(context.float),
     // statistics and parameters stay in f32 whatever the type of the data
     U: { type: "DT_FLOAT" },
     epsilon: { f: numberAttribute(context.attributes, "epsilon") },
@@ -124,14 +128,14 @@ function fusedAttributes(context: TensorFlowContext, isTraining: boolean) {
 }
 
 /** [N, C] as [N, 1, 1, C] and [N, C, L] as [N, 1, L, C]; rank 4 is NHWC already. */
-function asImage(context: TensorFlowContext, tensor: string, shape: readonly number[]): string {
+export function asImage(context: TensorFlowContext, tensor: string, shape: readonly number[]): string {
   if (shape.length === 4) return tensor
   if (shape.length === 3) return rowImage(context, tensor, shape)
   return reshape(context, tensor, [shape[0]!, 1, 1, shape[1]!])
 }
 
 /** The reverse of `asImage`; `shape` is the result's. */
-function fromImage(context: TensorFlowContext, image: string, shape: readonly number[]): string {
+export function fromImage(context: TensorFlowContext, image: string, shape: readonly number[]): string {
   if (shape.length === 4) return image
   return shape.length === 3 ? rowFromImage(context, image, shape) : reshape(context, image, shape)
 }

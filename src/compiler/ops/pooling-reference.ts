@@ -7,42 +7,53 @@
 
 import type { Attributes } from "../ir/graph.js"
 import { zeros, type NdArray } from "./ndarray.js"
-import { booleanAttribute, integersAttribute } from "./shapes.js"
-import { windowCount, windowsOf, type Window } from "./windows.js"
+import { poolWindows } from "./pooling-windows.js"
+import { booleanAttribute } from "./shapes.js"
+import { windowCount, type Window } from "./windows.js"
 
-type Visit = (window: { readonly y: number; readonly x: readonly number[] }) => void
+interface PoolWindow {
+  /** offset of the element of y */
+  readonly y: number
+  /** offsets of the elements of x in the window, row by row; positions in the padding are left out */
+  readonly x: readonly number[]
+  /** positions in the image and in the padding that `padding` asks for (not in what `ceil_mode` adds) */
+  readonly covered: number
+}
 
-/**
- * Calls `visit` once per element of y (row-major) with the offsets of the elements of x in its window, row by row;
- * positions in the padding are left out.
- */
-export function eachWindow(shape: readonly number[], attributes: Attributes, visit: Visit): void {
+/** Calls `visit` once per element of y, row-major. */
+export function eachWindow(
+  shape: readonly number[],
+  attributes: Attributes,
+  visit: (window: PoolWindow) => void,
+): void {
   const [batch, channels, height, width] = shape as [number, number, number, number]
-  const [rows, columns] = poolWindows(attributes)
+  const [rows, columns] = poolWindows(attributes, [height, width])
   const [outputHeight, outputWidth] = [windowCount(height, rows), windowCount(width, columns)]
   let y = 0
   for (let plane = 0; plane < batch * channels; plane++) {
     for (let outputRow = 0; outputRow < outputHeight; outputRow++) {
       for (let outputColumn = 0; outputColumn < outputWidth; outputColumn++) {
         const x: number[] = []
-        for (let i = 0; i < rows.kernel; i++) {
-          const row = outputRow * rows.stride - rows.padding + i
-          if (row < 0 || row >= height) continue
-          for (let j = 0; j < columns.kernel; j++) {
-            const column = outputColumn * columns.stride - columns.padding + j
-            if (column >= 0 && column < width) x.push((plane * height + row) * width + column)
+        let covered = 0
+        for (const row of positions(rows, outputRow, height)) {
+          for (const column of positions(columns, outputColumn, width)) {
+            covered++
+            const isInside = row >= 0 && row < height && column >= 0 && column < width
+            if (isInside) x.push((plane * height + row) * width + column)
           }
         }
-        visit({ y: y++, x })
+        visit({ y: y++, x, covered })
       }
     }
   }
 }
 
-/** The windows of a pooling node, down and right; its attributes have passed inference. */
-export function poolWindows(attributes: Attributes): readonly [Window, Window] {
-  const [rows, columns] = windowsOf(attributes, integersAttribute(attributes, "kernel"))
-  return [rows!, columns!]
+/** Where the elements of the window number `index` lie along an axis of `size`, within the image and its padding. */
+function positions(window: Window, index: number, size: number): number[] {
+  const first = index * window.stride - window.padding
+  return Array.from({ length: window.kernel }, (_, i) => first + i * window.dilation).filter(
+    (position) => position < size + window.padding,
+  )
 }
 
 /** The first of `offsets` at which `x` is largest. */
@@ -57,8 +68,7 @@ export function maxPool(x: NdArray, attributes: Attributes, shape: readonly numb
   return result
 }
 
-/** By how much the elements of one window are divided. */
-export function divisor(attributes: Attributes, elements: number): number {
-  const [rows, columns] = poolWindows(attributes)
-  return booleanAttribute(attributes, "count_include_pad") ? rows.kernel * columns.kernel : elements
+/** By how much the sum of one window is divided. */
+export function divisor(attributes: Attributes, window: PoolWindow): number {
+  return booleanAttribute(attributes, "count_include_pad") ? window.covered : window.x.length
 }

@@ -173,7 +173,7 @@ const matmul: OpDefinition = {
   tensorflow: (context) => {
     const [a, b] = context.inputTypes as [ConcreteType, ConcreteType]
     const flip = transposed(context.attributes)
-    const T = context.type("f32")
+    const T = context.type(context.float)
     if (a.shape.length === 2 && b.shape.length === 2) {
       return [context.node("MatMul", context.inputs, { T, transpose_a: { b: flip.a }, transpose_b: { b: flip.b } })]
     }

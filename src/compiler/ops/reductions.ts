@@ -1,19 +1,32 @@
 /**
- * Reductions over axes: sum, mean, maximum, minimum. One factory, because they differ in the number they fold with, the
+ * Reductions over axes: sum, mean, maximum, minimum, log-sum-exp, any, all. One factory, because they differ in the number they fold with, the
  * names the targets give them, and their gradients.
  */
 
 import { asConstant, constant, type Dim } from "../ir/dims.js"
 import type { Attributes, DataType, ValueId } from "../ir/graph.js"
-import type { GradientContext, InferContext, NodeAppender, OnnxContext, OpCase, OpDefinition } from "./definition.js"
+import type {
+  GradientContext,
+  InferContext,
+  NodeAppender,
+  OnnxContext,
+  OpCase,
+  OpDefinition,
+  TensorFlowContext,
+} from "./definition.js"
 import { free } from "./definition.js"
+import { ONNX_TYPE } from "./elementwise-unary.js"
 import { build, stridesOf, type NdArray } from "./ndarray.js"
 import { axisOf, booleanAttribute, integersAttribute, normalAxis } from "./shapes.js"
+import { reshape } from "./tensorflow-movement.js"
 
 type ReductionParts = Pick<OpDefinition, "doc" | "gradient" | "cases"> & {
   readonly dtypes: readonly DataType[]
-  readonly tensorflow: string
+  /** a reduction with a type attribute, one without, or a lowering that keeps the axes */
+  readonly tensorflow: string | { readonly untyped: string } | ((context: TensorFlowContext, axes: string) => string)
   readonly onnx: string
+  /** the operand and the result of the ONNX node in another element type */
+  readonly onnxThrough?: DataType
   /** first opset at which ONNX takes the axes as an input instead of an attribute */
   readonly axesInputSince: number
   /** the result for one group of elements, which is never empty for `max` and `min` */
@@ -59,12 +72,17 @@ function reduction(parts: ReductionParts): OpDefinition {
       const { dtype, shape } = context.inputTypes[0]!
       if (shape.length === 0) return [context.inputs[0]!]
       const axes = context.ints(reducedAxes(context.attributes, shape.length))
+      const keep = booleanAttribute(context.attributes, "keep")
+      const { tensorflow } = parts
+      if (typeof tensorflow === "function") {
+        const kept = tensorflow(context, axes)
+        return [keep ? kept : reshape(context, kept, context.outputTypes[0]!.shape)]
+      }
+      const common = { Tidx: context.type("i32"), keep_dims: { b: keep } }
       return [
-        context.node(parts.tensorflow, [context.inputs[0]!, axes], {
-          T: context.type(dtype),
-          Tidx: context.type("i32"),
-          keep_dims: { b: booleanAttribute(context.attributes, "keep") },
-        }),
+        typeof tensorflow === "string"
+          ? context.node(tensorflow, [context.inputs[0]!, axes], { T: context.type(dtype), ...common })
+          : context.node(tensorflow.untyped, [context.inputs[0]!, axes], common),
       ]
     },
     onnx: (context) => {
@@ -72,7 +90,11 @@ function reduction(parts: ReductionParts): OpDefinition {
       if (rank === 0) return [context.inputs[0]!]
       const axes = reducedAxes(context.attributes, rank)
       const keep = booleanAttribute(context.attributes, "keep")
-      return reduceOnnx(context, parts.onnx, parts.axesInputSince, context.inputs[0]!, axes, keep)
+      const through = (value: string, dtype: DataType): string =>
+        parts.onnxThrough ? context.node("Cast", [value], { to: { int: ONNX_TYPE[dtype] } })[0]! : value
+      const operand = through(context.inputs[0]!, parts.onnxThrough ?? "f32")
+      const [reduced] = reduceOnnx(context, parts.onnx, parts.axesInputSince, operand, axes, keep)
+      return [through(reduced!, context.outputTypes[0]!.dtype)]
     },
     reference: ([x], attributes, [type]) => [reduceReference(x!, attributes, type!.shape, parts.fold)],
     cases: parts.cases,
@@ -190,6 +212,28 @@ const integerCase: OpCase = {
   attributes: { axes: [1] },
 }
 
+/** Masks of the shapes above. */
+const maskCases: readonly OpCase[] = cases().map((c) => ({
+  ...c,
+  inputs: c.inputs.map(({ shape }) => ({ dtype: "bool", shape })),
+}))
+
+/** The logarithm of a sum of exponentials, shifted by the maximum so that nothing overflows. */
+function logSumExpTensorFlow(context: TensorFlowContext, axes: string): string {
+  const T = context.type("f32")
+  const over = (op: string, value: string): string =>
+    context.node(op, [value, axes], { T, Tidx: context.type("i32"), keep_dims: { b: true } })
+  const x = context.inputs[0]!
+  const highest = over("Max", x)
+  const sum = over("Sum", context.node("Exp", [context.node("Sub", [x, highest], { T })], { T }))
+  return context.node("AddV2", [context.node("Log", [sum], { T }), highest], { T })
+}
+
+function logSumExp(values: readonly number[]): number {
+  const highest = Math.max(...values)
+  return highest + Math.log(total(values.map((value) => Math.exp(value - highest))))
+}
+
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
 
 export const reductions = {
@@ -232,5 +276,48 @@ export const reductions = {
     fold: (values) => values.reduce((best, value) => Math.min(best, value)),
     gradient: extremumGradient,
     cases: [...cases(0.02), integerCase],
+  }),
+  log_sum_exp: reduction({
+    doc: "The logarithm of the sum of exponentials over axes, as `torch.logsumexp`; large operands do not overflow.",
+    dtypes: ["f32"],
+    tensorflow: logSumExpTensorFlow,
+    onnx: "ReduceLogSumExp",
+    axesInputSince: 18,
+    fold: logSumExp,
+    gradient: (context) => {
+      const { op, inputs, outputs, gradients } = context
+      const share = op("exp", [op("sub", [inputs[0]!, restoreAxes(context, outputs[0]!)])])
+      return [op("mul", [restoreAxes(context, gradients[0]!), share])]
+    },
+    cases: [
+      ...cases(),
+      {
+        name: "large scores",
+        inputs: [{ dtype: "f32", shape: [2, 3], values: [90, 100, 95, -200, -210, -205] }],
+        attributes: { axes: [1] },
+      },
+    ],
+  }),
+  any: reduction({
+    doc: "Whether any element along the axes is true, as `torch.any`.",
+    dtypes: ["bool"],
+    tensorflow: { untyped: "Any" },
+    onnx: "ReduceMax",
+    onnxThrough: "i32",
+    axesInputSince: 18,
+    fold: (values) => Number(values.some((value) => value !== 0)),
+    gradient: { none: "booleans have no gradient" },
+    cases: maskCases,
+  }),
+  all: reduction({
+    doc: "Whether all elements along the axes are true, as `torch.all`.",
+    dtypes: ["bool"],
+    tensorflow: { untyped: "All" },
+    onnx: "ReduceMin",
+    onnxThrough: "i32",
+    axesInputSince: 18,
+    fold: (values) => Number(values.every((value) => value !== 0)),
+    gradient: { none: "booleans have no gradient" },
+    cases: maskCases,
   }),
 } satisfies Record<string, OpDefinition>

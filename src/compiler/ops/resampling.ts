@@ -2,15 +2,16 @@
  * Enlarging images by a whole factor: nearest neighbour and bilinear, with their gradients.
  *
  * PyTorch's semantics (torch.nn.functional.interpolate with a whole `scale_factor`). Both are linear maps, described once
- * as weights between elements of y and elements of x along one axis; forward and gradient read the same description.
+ * as axis maps; forward and gradient read the same description. For other sizes and modes there is `resizing.ts`.
  */
 
 import { constant, divideExactly } from "../ir/dims.js"
 import type { Attributes } from "../ir/graph.js"
+import { collectImage, linearAxis, mapImage, pickedAxis, type AxisMap, type ImageMap } from "./axis-maps.js"
 import type { AttributeSpec, InferContext, OpCase, OpDefinition, TensorFlowContext } from "./definition.js"
 import { free } from "./definition.js"
-import { zeros, type NdArray } from "./ndarray.js"
 import { NotInInference } from "./not-in-inference.js"
+import { bilinearGradientNode } from "./resizing.js"
 import { booleanAttribute, numberAttribute } from "./shapes.js"
 import { expectRank, scaled, wholeNumbers } from "./windows.js"
 
@@ -61,72 +62,22 @@ const inferReduced: OpDefinition["infer"] = (context) => {
 
 // ------------------------------------------------------------------------------------------------------- reference
 
-/** y[position] takes `weight` of x[source]; positions run along one axis. */
-interface Contribution {
-  readonly source: number
-  readonly weight: number
-}
+/** What an axis of `size` elements becomes, by the factor of the node. */
+type AxisRule = (size: number, attributes: Attributes) => AxisMap
 
-/** For each position along an axis of the enlarged image, what it takes from an axis of `size` elements. */
-type AxisRule = (size: number, attributes: Attributes) => readonly (readonly Contribution[])[]
-
-const nearestAxis: AxisRule = (size, attributes) => {
+/** Exact, unlike `nearestAxis` of any size: for a whole factor there is nothing to round. */
+const repeatedAxis: AxisRule = (size, attributes) => {
   const scale = numberAttribute(attributes, "scale")
-  return Array.from({ length: size * scale }, (_, at) => [{ source: Math.floor(at / scale), weight: 1 }])
+  return pickedAxis(Array.from({ length: size * scale }, (_, at) => Math.floor(at / scale)))
 }
 
-const bilinearAxis: AxisRule = (size, attributes) => {
-  const scale = numberAttribute(attributes, "scale")
-  const length = size * scale
-  const step = length > 1 ? (size - 1) / (length - 1) : 0
-  return Array.from({ length }, (_, at) => {
-    const place = booleanAttribute(attributes, "align_corners") ? at * step : Math.max(0, (at + 0.5) / scale - 0.5)
-    const lower = Math.min(Math.floor(place), size - 1)
-    const upper = Math.min(lower + 1, size - 1)
-    return [
-      { source: lower, weight: 1 - (place - lower) },
-      { source: upper, weight: place - lower },
-    ]
-  })
-}
+const bilinearAxis: AxisRule = (size, attributes) =>
+  linearAxis(size, size * numberAttribute(attributes, "scale"), booleanAttribute(attributes, "align_corners"))
 
-/** Calls `visit` for every pair of an element of y and one of x that it takes `weight` of (offsets, row-major). */
-function eachContribution(
-  shape: readonly number[],
-  attributes: Attributes,
-  rule: AxisRule,
-  visit: (y: number, x: number, weight: number) => void,
-): void {
-  const [batch, channels, height, width] = shape as [number, number, number, number]
-  const rows = rule(height, attributes)
-  const columns = rule(width, attributes)
-  let y = 0
-  for (let plane = 0; plane < batch * channels; plane++) {
-    for (const row of rows) {
-      for (const column of columns) {
-        for (const vertical of row) {
-          for (const horizontal of column) {
-            const x = (plane * height + vertical.source) * width + horizontal.source
-            visit(y, x, vertical.weight * horizontal.weight)
-          }
-        }
-        y++
-      }
-    }
-  }
-}
-
-function enlarge(x: NdArray, attributes: Attributes, rule: AxisRule, shape: readonly number[]): NdArray {
-  const result = zeros(shape)
-  eachContribution(x.shape, attributes, rule, (y, at, weight) => (result.data[y]! += weight * x.data[at]!))
-  return result
-}
-
-function reduce(dy: NdArray, attributes: Attributes, rule: AxisRule, shape: readonly number[]): NdArray {
-  const result = zeros(shape)
-  eachContribution(shape, attributes, rule, (y, at, weight) => (result.data[at]! += weight * dy.data[y]!))
-  return result
-}
+const mapsOf = (rule: AxisRule, shape: readonly number[], attributes: Attributes): ImageMap => [
+  rule(shape[2]!, attributes),
+  rule(shape[3]!, attributes),
+]
 
 // ------------------------------------------------------------------------------------------------------ TensorFlow
 
@@ -141,14 +92,18 @@ function spatialSize(context: TensorFlowContext, shape: readonly number[]): stri
  * to the wrong side.
  */
 const nearestAttributes = (context: TensorFlowContext) => ({
-  T: context.type("f32"),
+  T: context.type(context.float),
   align_corners: { b: false },
   half_pixel_centers: { b: true },
 })
 
 const bilinearAttributes = (context: TensorFlowContext) => {
   const alignCorners = booleanAttribute(context.attributes, "align_corners")
-  return { T: context.type("f32"), align_corners: { b: alignCorners }, half_pixel_centers: { b: !alignCorners } }
+  return {
+    T: context.type(context.float),
+    align_corners: { b: alignCorners },
+    half_pixel_centers: { b: !alignCorners },
+  }
 }
 
 // ----------------------------------------------------------------------------------------------------------- cases
@@ -201,7 +156,7 @@ const nearest: OpDefinition = {
       nearest_mode: { string: "floor" },
     })
   },
-  reference: ([x], attributes, [y]) => [enlarge(x!, attributes, nearestAxis, y!.shape)],
+  reference: ([x], attributes, [y]) => [mapImage(x!, mapsOf(repeatedAxis, x!.shape, attributes), y!.shape)],
   cases: SETTINGS.map(({ name, x, attributes }) => ({ name, inputs: [f32(x)], attributes })),
 }
 
@@ -223,7 +178,7 @@ const nearestGradient: OpDefinition = {
   onnx: () => {
     throw new NotInInference("upsample_nearest2d_gradient")
   },
-  reference: ([dy], attributes, [x]) => [reduce(dy!, attributes, nearestAxis, x!.shape)],
+  reference: ([dy], attributes, [x]) => [collectImage(dy!, mapsOf(repeatedAxis, x!.shape, attributes), x!.shape)],
   cases: SETTINGS.map(({ name, x, attributes }) => ({
     name,
     inputs: [f32(enlargedSize(x, attributes.scale))],
@@ -256,7 +211,7 @@ const bilinear: OpDefinition = {
       coordinate_transformation_mode: { string: alignCorners ? "align_corners" : "half_pixel" },
     })
   },
-  reference: ([x], attributes, [y]) => [enlarge(x!, attributes, bilinearAxis, y!.shape)],
+  reference: ([x], attributes, [y]) => [mapImage(x!, mapsOf(bilinearAxis, x!.shape, attributes), y!.shape)],
   cases: bilinearSettings.map(({ name, x, attributes }) => ({ name, inputs: [f32(x)], attributes })),
 }
 
@@ -271,16 +226,11 @@ const bilinearGradient: OpDefinition = {
   cost: free,
   layout: { kind: "spatial", inputs: [0], outputs: [0] },
   precision: { kind: "full" },
-  tensorflow: (context) => {
-    // the kernel asks for the original image but reads only its size: memory that nobody touches will do
-    const shape = context.ints(context.outputTypes[0]!.shape)
-    const original = context.node("Empty", [shape], { dtype: context.type("f32"), init: { b: false } })
-    return [context.node("ResizeBilinearGrad", [context.inputs[0]!, original], bilinearAttributes(context))]
-  },
+  tensorflow: (context) => [bilinearGradientNode(context, context.inputs[0]!, bilinearAttributes(context))],
   onnx: () => {
     throw new NotInInference("upsample_bilinear2d_gradient")
   },
-  reference: ([dy], attributes, [x]) => [reduce(dy!, attributes, bilinearAxis, x!.shape)],
+  reference: ([dy], attributes, [x]) => [collectImage(dy!, mapsOf(bilinearAxis, x!.shape, attributes), x!.shape)],
   cases: bilinearSettings.map(({ name, x, attributes }) => ({
     name,
     inputs: [f32(enlargedSize(x, attributes.scale))],

@@ -105,3 +105,15 @@ export function broadcastTypes(context: InferContext, inputs: readonly number[])
   }
   return result.map((entry) => entry.dim)
 }
+
+/** Fails unless the text attribute `name` is one of `allowed`. */
+export function oneOf(context: InferContext, name: string, allowed: readonly string[]): void {
+  const value = stringAttribute(context.attributes, name)
+  if (allowed.includes(value)) return
+  const listed = allowed.map((one) => `"${one}"`)
+  context.fail({
+    kind: "attribute",
+    name,
+    message: `"${value}" is none of ${listed.slice(0, -1).join(", ")} and ${listed.at(-1)!}`,
+  })
+}

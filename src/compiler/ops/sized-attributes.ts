@@ -59,3 +59,10 @@ export function checkSizes(context: InferContext, name: string, shape: readonly 
     })
   }
 }
+
+/** Fails unless `list` has one entry for each axis of the first input. */
+export function checkLength(context: InferContext, name: string, list: readonly unknown[]): void {
+  const rank = context.inputs[0]!.shape.length
+  if (list.length === rank) return
+  context.fail({ kind: "attribute", name, message: `${list.length} entries for a tensor of rank ${rank}` })
+}

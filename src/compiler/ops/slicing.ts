@@ -1,26 +1,18 @@
 /**
- * Cutting a box out of a tensor and putting a border around one; each is the gradient of the other.
+ * Cutting a box out of a tensor; its gradient puts the box back into a border of zeros (`padding.ts`).
  *
- * Offsets (`starts`, `before`, `after`) are dims, as sizes are, because the gradient of a concat along a symbolic axis is
- * a slice that starts at a symbol.
+ * Offsets (`starts`) are dims, as sizes are, because the gradient of a concat along a symbolic axis is a slice that starts
+ * at a symbol.
  */
 
 import { add, constant, equal, evaluate, format, subtract, type Dim } from "../ir/dims.js"
-import type { InferContext, OpDefinition } from "./definition.js"
+import type { OpDefinition } from "./definition.js"
 import { free } from "./definition.js"
 import { at, build } from "./ndarray.js"
-import { numberAttribute } from "./shapes.js"
-import { atKnownSizes, checkSizes, dimList, sizeList } from "./sized-attributes.js"
+import { atKnownSizes, checkLength, checkSizes, dimList, sizeList } from "./sized-attributes.js"
 
 const dims = (...sizes: readonly number[]): readonly Dim[] => sizes.map(constant)
 const f32 = (...shape: readonly number[]): OpDefinition["cases"][number]["inputs"] => [{ dtype: "f32", shape }]
-
-/** Fails unless `list` has one entry for each axis of the first input. */
-function checkLength(context: InferContext, name: string, list: readonly unknown[]): void {
-  const rank = context.inputs[0]!.shape.length
-  if (list.length === rank) return
-  context.fail({ kind: "attribute", name, message: `${list.length} entries for a tensor of rank ${rank}` })
-}
 
 const slice: OpDefinition = {
   family: "shape",
@@ -114,80 +106,4 @@ const slice: OpDefinition = {
   ],
 }
 
-const pad: OpDefinition = {
-  family: "shape",
-  doc: "A constant border: `before` elements in front and `after` behind, on every axis.",
-  inputs: [{ name: "x", dtypes: ["f32", "i32"], doc: "operand" }],
-  attributes: {
-    before: { type: "dims", doc: "elements added in front, on each axis" },
-    after: { type: "dims", doc: "elements added behind, on each axis" },
-    value: { type: "float", doc: "what the border is filled with", default: 0 },
-  },
-  infer: (context) => {
-    const { dtype, shape } = context.inputs[0]!
-    const before = dimList(context.attributes, "before")
-    const after = dimList(context.attributes, "after")
-    checkLength(context, "before", before)
-    checkLength(context, "after", after)
-    checkSizes(context, "before", before)
-    checkSizes(context, "after", after)
-    const value = numberAttribute(context.attributes, "value")
-    if (dtype === "i32" && !Number.isInteger(value)) {
-      context.fail({ kind: "attribute", name: "value", message: `${value} is no i32` })
-    }
-    return [{ dtype, shape: shape.map((dim, axis) => add(add(before[axis]!, dim), after[axis]!)) }]
-  },
-  gradient: ({ gradients: [dy], inputs: [x], attributes, op, typeOf }) => [
-    op("slice", [dy!], { starts: dimList(attributes, "before"), sizes: typeOf(x!).shape }),
-  ],
-  cost: free,
-  layout: { kind: "fixed" },
-  precision: { kind: "follows" },
-  tensorflow: (context) => {
-    const { dtype, shape } = context.inputTypes[0]!
-    if (shape.length === 0) return [context.inputs[0]!]
-    const after = sizeList(context.attributes, "after")
-    const borders = sizeList(context.attributes, "before").flatMap((size, axis) => [size, after[axis]!])
-    const paddings = context.constant("i32", [shape.length, 2], borders)
-    const value = context.constant(dtype, [], [numberAttribute(context.attributes, "value")])
-    return [
-      context.node("PadV2", [context.inputs[0]!, paddings, value], {
-        T: context.type(dtype),
-        Tpaddings: context.type("i32"),
-      }),
-    ]
-  },
-  onnx: (context) => {
-    const { dtype, shape } = context.inputTypes[0]!
-    if (shape.length === 0) return [context.inputs[0]!]
-    const borders = [...dimList(context.attributes, "before"), ...dimList(context.attributes, "after")]
-    const value = context.constant(dtype, [], [numberAttribute(context.attributes, "value")])
-    return context.node("Pad", [context.inputs[0]!, context.shape(borders, "exact"), value])
-  },
-  reference: ([x], attributes, [type]) => {
-    const before = sizeList(attributes, "before")
-    const value = numberAttribute(attributes, "value")
-    return [
-      build(type!.shape, (index) => {
-        const own = index.map((i, axis) => i - before[axis]!)
-        return own.every((i, axis) => i >= 0 && i < x!.shape[axis]!) ? at(x!, own) : value
-      }),
-    ]
-  },
-  cases: [
-    { name: "vector", inputs: f32(3), attributes: { before: dims(1), after: dims(2) } },
-    {
-      name: "spatial border",
-      inputs: f32(2, 2, 3, 4),
-      attributes: { before: dims(0, 0, 1, 2), after: dims(0, 0, 1, 0), value: -0.5 },
-    },
-    { name: "nothing added", inputs: f32(2, 3), attributes: { before: dims(0, 0), after: dims(0, 0) } },
-    {
-      name: "integers",
-      inputs: [{ dtype: "i32", shape: [2, 3] }],
-      attributes: { before: dims(1, 0), after: dims(0, 1), value: 7 },
-    },
-  ],
-}
-
-export const slicing = { slice, pad } satisfies Record<string, OpDefinition>
+export const slicing = { slice } satisfies Record<string, OpDefinition>

@@ -4,18 +4,46 @@
  * Takes tensor names and concrete sizes; gives tensor names. Nothing is appended where nothing would move.
  */
 
+import type { DataType } from "../ir/graph.js"
 import type { TensorFlowContext } from "./definition.js"
 
 /** The same elements in the same order under another shape. */
-export function reshape(context: TensorFlowContext, tensor: string, shape: readonly number[]): string {
-  const attributes = { T: context.type("f32"), Tshape: context.type("i32") }
+export function reshape(
+  context: TensorFlowContext,
+  tensor: string,
+  shape: readonly number[],
+  dtype: DataType = context.float,
+): string {
+  const attributes = { T: context.type(dtype), Tshape: context.type("i32") }
   return context.node("Reshape", [tensor, context.ints(shape)], attributes)
 }
 
 /** Axis `i` of the result is axis `permutation[i]` of the tensor. */
-export function transpose(context: TensorFlowContext, tensor: string, permutation: readonly number[]): string {
-  const attributes = { T: context.type("f32"), Tperm: context.type("i32") }
+export function transpose(
+  context: TensorFlowContext,
+  tensor: string,
+  permutation: readonly number[],
+  dtype: DataType = context.float,
+): string {
+  const attributes = { T: context.type(dtype), Tperm: context.type("i32") }
   return context.node("Transpose", [tensor, context.ints(permutation)], attributes)
+}
+
+/** Axis `axis` and the last one change places, which is its own inverse; nothing is appended for the last axis. */
+export function exchangeWithLast(
+  context: TensorFlowContext,
+  tensor: string,
+  axis: number,
+  rank: number,
+  dtype: DataType = context.float,
+): string {
+  if (axis === rank - 1) return tensor
+  return transpose(context, tensor, exchanged(axis, rank), dtype)
+}
+
+/** The permutation that exchanges `axis` with the last of `rank` axes. */
+export function exchanged(axis: number, rank: number): readonly number[] {
+  return Array.from({ length: rank }, (_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i))
 }
 
 /** Zeros before and after each axis. */
@@ -25,7 +53,7 @@ export function pad(
   pairs: readonly (readonly [before: number, after: number])[],
 ): string {
   if (pairs.every(([before, after]) => before === 0 && after === 0)) return tensor
-  const attributes = { T: context.type("f32"), Tpaddings: context.type("i32") }
+  const attributes = { T: context.type(context.float), Tpaddings: context.type("i32") }
   return context.node("Pad", [tensor, context.constant("i32", [pairs.length, 2], pairs.flat())], attributes)
 }
 
@@ -38,7 +66,7 @@ export function slice(
   size: readonly number[],
 ): string {
   if (size.every((length, axis) => length === shape[axis])) return tensor
-  const attributes = { T: context.type("f32"), Index: context.type("i32") }
+  const attributes = { T: context.type(context.float), Index: context.type("i32") }
   return context.node("Slice", [tensor, context.ints(begin), context.ints(size)], attributes)
 }
 
@@ -51,13 +79,23 @@ export function stridedSlice(
   strides: readonly number[],
 ): string {
   return context.node("StridedSlice", [tensor, context.ints(begin), context.ints(end), context.ints(strides)], {
-    T: context.type("f32"),
+    T: context.type(context.float),
     Index: context.type("i32"),
     begin_mask: { i: 0 },
     end_mask: { i: 0 },
     ellipsis_mask: { i: 0 },
     new_axis_mask: { i: 0 },
     shrink_axis_mask: { i: 0 },
+  })
+}
+
+/** The tensors joined along an axis. */
+export function concatenated(context: TensorFlowContext, tensors: readonly string[], axis: number): string {
+  if (tensors.length === 1) return tensors[0]!
+  return context.node("ConcatV2", [...tensors, context.constant("i32", [], [axis])], {
+    T: context.type(context.float),
+    N: { i: tensors.length },
+    Tidx: context.type("i32"),
   })
 }
 

@@ -13,12 +13,25 @@ import type { Attributes } from "../ir/graph.js"
 import type { InferContext, TensorFlowAttribute } from "./definition.js"
 import { integersAttribute } from "./shapes.js"
 
-/** The window along one spatial axis; `padding` is added at both ends. */
+/** The window along one spatial axis. */
 export interface Window {
   readonly kernel: number
   readonly stride: number
+  /** added in front, and behind too unless `after` says otherwise */
   readonly padding: number
+  /** added behind, where that is not as much as in front */
+  readonly after?: number
   readonly dilation: number
+}
+
+/** What is added behind an axis. */
+export function paddingAfter(window: Window): number {
+  return window.after ?? window.padding
+}
+
+/** What is added to an axis at both ends together. */
+export function paddingOf(window: Window): number {
+  return window.padding + paddingAfter(window)
 }
 
 /** How far a window reaches: the kernel with its gaps. */
@@ -28,7 +41,19 @@ export function extent(window: Window): number {
 
 /** The number of windows that fit, `floor((size + 2*padding - extent) / stride) + 1`; below 1 when none does. */
 export function windowCount(size: number, window: Window): number {
-  return Math.floor((size + 2 * window.padding - extent(window)) / window.stride) + 1
+  return Math.floor((size + paddingOf(window) - extent(window)) / window.stride) + 1
+}
+
+/**
+ * PyTorch's `ceil_mode`: the window with as much padding behind that a last window which reaches over the end counts too,
+ * unless it would begin behind the image and its own padding.
+ */
+export function roundedUp(size: number, window: Window): Window {
+  const room = size + 2 * window.padding - extent(window)
+  const count = Math.ceil(room / window.stride) + 1
+  const last = (count - 1) * window.stride >= size + window.padding ? count - 2 : count - 1
+  const after = last * window.stride + extent(window) - size - window.padding
+  return { ...window, after: Math.max(window.padding, after) }
 }
 
 /**
@@ -41,7 +66,7 @@ export function windowCountDim(
   window: Window,
   place: { readonly input: string; readonly axis: number },
 ): Dim {
-  const room = add(size, constant(2 * window.padding - extent(window)))
+  const room = add(size, constant(paddingOf(window) - extent(window)))
   const quotient = floorDivide(room, window.stride, context.sizes)
   if (quotient === undefined) {
     return context.fail({
@@ -55,7 +80,7 @@ export function windowCountDim(
   const count = add(quotient, constant(1))
   const known = evaluate(count, context.sizes)
   if (known !== undefined && known < 1) {
-    const padded = evaluate(add(size, constant(2 * window.padding)), context.sizes) as number
+    const padded = evaluate(add(size, constant(paddingOf(window))), context.sizes) as number
     return context.fail({
       kind: "other",
       message:
@@ -145,7 +170,7 @@ export function tensorFlowPadding(
   sizes: readonly number[],
   windows: readonly Window[],
 ): Record<string, TensorFlowAttribute> {
-  if (windows.every((window) => window.padding === 0)) return { padding: { s: "VALID" } }
+  if (windows.every((window) => paddingOf(window) === 0)) return { padding: { s: "VALID" } }
   const isSame = windows.every((window, axis) => {
     const size = sizes[axis]!
     const count = Math.ceil(size / window.stride)
@@ -153,6 +178,6 @@ export function tensorFlowPadding(
     return windowCount(size, window) === count && Math.floor(total / 2) === window.padding
   })
   if (isSame) return { padding: { s: "SAME" } }
-  const pairs = windows.flatMap((window) => [window.padding, window.padding])
+  const pairs = windows.flatMap((window) => [window.padding, paddingAfter(window)])
   return { padding: { s: "EXPLICIT" }, explicit_paddings: { ints: [0, 0, ...pairs, 0, 0] } }
 }

@@ -1,56 +1,39 @@
 /**
- * A learning-rate schedule as JavaScript.
+ * A learning rate in words.
  *
- * Takes the optimiser's and the schedule's setting; gives constants and the body of `learningRate(epoch)`. The formulas
- * are those of `runtime/training/schedule.ts`, operation by operation, so that a generated trainer has the very same rates;
- * a test holds the two together.
+ * Takes what a program does; gives a sentence for the generated trainer. The numbers themselves come out of the program:
+ * every step says which rate it used.
  */
 
-import type { TrainingSettings } from "../elaborate/model.js"
-import type { SettingValue } from "../elaborate/values.js"
+import type { RateSpec, RateUnit } from "../targets/tensorflow/schedule.js"
 
-export interface RateText {
-  /** what it does, as a sentence */
-  readonly doc: string
-  /** the value of `learningRate(epoch)`, an expression in `epoch` */
-  readonly expression: string
+/** One sentence, or two with a warm-up. */
+export function rateSentence({ rate, schedule, per, warmup }: RateSpec): string {
+  const rises = warmup && `Rises to ${rate} in ${counted(warmup.length, warmup.per)}. `
+  return `${rises ?? ""}${sentence(rate, schedule, per)}`
 }
 
-/** Rate of an optimiser that is not named; PyTorch's default for Adam. */
-const DEFAULT_RATE = 1e-3
-
-/** @throws Error for a schedule that is not known here */
-export function learningRateText(training: TrainingSettings): RateText {
-  const optimizer = training["optimizer"] as SettingValue | undefined
-  const rate = optimizer === undefined ? DEFAULT_RATE : argument(optimizer, "lr")
-  const schedule = training["schedule"] as SettingValue | undefined
-  switch (schedule?.name) {
-    case undefined:
-    case "constant_rate":
-      return { doc: `The same in all epochs, ${rate}.`, expression: String(rate) }
+function sentence(rate: number, schedule: RateSpec["schedule"], per: RateUnit): string {
+  switch (schedule.kind) {
+    case "constant":
+      return `The same in all steps, ${rate}.`
+    case "step":
+      return `${rate}, times ${schedule.gamma} whenever ${counted(schedule.every, per)} have passed.`
+    case "exponential":
+      return `${rate}, times ${schedule.gamma} for each ${per}, but never below ${schedule.floor} of it.`
+    case "cosine":
+      return `Falls from ${rate} to ${schedule.min} along a cosine in ${counted(schedule.length, per)}, and stays there.`
     case "cosine_restarts": {
-      const period = argument(schedule, "period")
-      const least = argument(schedule, "min")
-      return {
-        doc: `Falls from ${rate} to ${least} along a cosine, and starts again every ${period} epochs.`,
-        expression: `${least} + ((${rate} - ${least}) * (1 + Math.cos((Math.PI * (epoch % ${period})) / ${period}))) / 2`,
-      }
+      const longer = schedule.factor === 1 ? "" : `, each cycle ${schedule.factor} times as long as the one before`
+      return `Falls from ${rate} to ${schedule.min} along a cosine, and starts again after ${counted(schedule.period, per)}${longer}.`
     }
-    case "exponential": {
-      const gamma = argument(schedule, "gamma")
-      const floor = argument(schedule, "floor")
-      return {
-        doc: `${rate}, times ${gamma} for each epoch, but never below ${floor} of it.`,
-        expression: `${rate} * Math.max(${gamma} ** epoch, ${floor})`,
-      }
+    case "polynomial": {
+      const { length, power, min } = schedule
+      return `Falls from ${rate} to ${min} in ${counted(length, per)}, as (1 - t/${length})^${power}, and stays there.`
     }
-    default:
-      throw new Error(`a trainer package does not know the schedule ${schedule!.name}`)
+    case "plateau":
+      return `${rate}, times ${schedule.factor} when more than ${schedule.patience} scores in a row were not better, never below ${schedule.min}.`
   }
 }
 
-function argument(setting: SettingValue, name: string): number {
-  const value = setting.arguments[name]
-  if (typeof value !== "number") throw new Error(`${setting.name} has no number as its ${name}`)
-  return value
-}
+const counted = (count: number, unit: RateUnit): string => `${count} ${unit}${count === 1 ? "" : "s"}`

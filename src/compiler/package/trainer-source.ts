@@ -3,7 +3,7 @@
  *
  * Takes an elaborated model, its trainer and where it came from; gives JavaScript, formatted by Prettier. The text that all
  * models share is in `trainer-text.ts`; here is what is said about this model: sections, inputs, outputs, losses, training
- * settings, learning rate. Everything is taken from the description and the signatures of the SavedModel itself, so that
+ * settings. Everything is taken from the description and the signatures of the SavedModel itself, so that
  * the program cannot disagree with the model it runs.
  */
 
@@ -12,8 +12,20 @@ import type { ElaboratedModel } from "../elaborate/model.js"
 import type { PlainValue } from "../elaborate/values.js"
 import { readSignatures, type SignatureEntry } from "../targets/tensorflow/signatures.js"
 import type { Trainer, TrainerDescription, TrainerInput } from "../trainer.js"
-import { learningRateText } from "./learning-rate.js"
-import { BATCHES, CHECKPOINTS, HELP, IMPORTS, MAIN, PROGRAMS } from "./trainer-text.js"
+import { plateauMetric, rateSpec } from "../training-plan.js"
+import { rateSentence } from "./learning-rate.js"
+import {
+  ACCUMULATING_STEP,
+  BATCHES,
+  CHECKPOINTS,
+  HELP,
+  IMPORTS,
+  INFERENCE,
+  MAIN,
+  PROGRAMS,
+  SCORE,
+  STEP,
+} from "./trainer-text.js"
 
 /** Where a package came from. */
 export interface Provenance {
@@ -41,13 +53,17 @@ const TFJS_TYPES = { f32: "float32", i32: "int32", bool: "bool" } as const
 /** The settings of `train { }` that a generated trainer leaves to `mdl train`, with what it does instead. */
 export function settingsLeftOut(training: Readonly<Record<string, PlainValue>>): readonly string[] {
   const { augment, stop } = training as { augment?: readonly PlainValue[]; stop?: PlainValue }
+  const plateau = plateauMetric(training["schedule"])
   return [
     ...(augment && augment.length > 0 ? ["augment: cases are fed as they are stored"] : []),
     ...(stop ? ["stop: all epochs are trained"] : []),
+    ...(plateau
+      ? [`schedule: the rate stays as long as nothing calls reportScore with the ${plateau} of a scoring`]
+      : []),
   ]
 }
 
-/** The text of `trainer.mjs`. @throws Error for a schedule that is not known */
+/** The text of `trainer.mjs`. */
 export async function trainerSource(request: TrainerSourceRequest): Promise<string> {
   const text = [
     "#!/usr/bin/env node",
@@ -55,6 +71,9 @@ export async function trainerSource(request: TrainerSourceRequest): Promise<stri
     IMPORTS,
     constants(request),
     PROGRAMS,
+    request.trainer.description.accumulate === 1 ? STEP : ACCUMULATING_STEP,
+    plateauMetric(request.trainer.description.training["schedule"]) ? SCORE : "",
+    INFERENCE,
     CHECKPOINTS,
     BATCHES,
     MAIN,
@@ -80,6 +99,11 @@ function headerLines({ model, trainer, provenance }: TrainerSourceRequest): read
     "",
     "Losses, already weighted; a step minimises their sum:",
     ...model.graph.losses.map(({ name, section }) => `  ${name}${section ? `   (${section})` : ""}`),
+    "",
+    `Learning rate: ${rateSentence(rateSpec(training))}`,
+    ...(training["average"]
+      ? ["evaluate and predict use averages of the weights (average/NAME in a checkpoint)."]
+      : []),
     ...(leftOut.length > 0
       ? ["", "Of the model's training settings this program leaves out:", ...leftOut.map((line) => `  ${line}`)]
       : []),
@@ -102,13 +126,12 @@ function sectionLines(model: ElaboratedModel, { parameters }: TrainerDescription
   return rows.map(([name, role, rest]) => `  ${name.padEnd(width(0))}  ${role.padEnd(width(1))}  ${rest}`)
 }
 
-/** The constants of this model and its learning rate. */
+/** The constants of this model. */
 function constants({ trainer, epochs, seed }: TrainerSourceRequest): string {
   const { description, savedModel } = trainer
-  const { batch, inputs, outputs, losses, training } = description
+  const { batch, inputs, outputs, losses, training, accumulate } = description
   const signatures = readSignatures(savedModel)
-  const fed = signatures.get("train_step")!.inputs.filter(({ name }) => name !== "learning_rate")
-  const rate = learningRateText(training)
+  const fed = signatures.get("train_step")!.inputs
   const shapes = outputs.map(({ name, shape, doc }) => {
     return `${doc ? `/** ${inComment(doc)} */\n` : ""}${JSON.stringify(name)}: ${JSON.stringify(shape)},`
   })
@@ -117,7 +140,7 @@ function constants({ trainer, epochs, seed }: TrainerSourceRequest): string {
 export const BATCH = ${JSON.stringify(batch)}
 
 /**
- * What a step is fed, besides the learning rate: the element type and the sizes after the batch. Images are
+ * What a step is fed: the element type and the sizes after the batch. Images are
  * [channels, height, width]${training["channels"] === "bgr" ? ", blue first," : ""} with values in [0, 1].
  *
  * @type {Readonly<Record<string, { dtype: string, shape: number[], below?: number, binary?: boolean }>>}
@@ -137,18 +160,13 @@ ${shapes.join("\n")}
 /** What \`trainStep\` and \`evaluate\` tell. */
 export const LOSSES = ${JSON.stringify(losses)}
 
-/** From the model's training settings. */
-export const TRAINING = ${JSON.stringify({ epochs, seed })}
+/** From the model's training settings. A step is the mean of \`accumulate\` batches. */
+export const TRAINING = ${JSON.stringify({ epochs, seed, accumulate })}
+
+/** Entry points of the program. */
+const SIGNATURES = ${JSON.stringify([...signatures.keys()].filter((name) => !name.endsWith("_gradients")).sort())}
 
 const HELP = \`${HELP}\`
-
-/**
- * The learning rate of an epoch (0, 1, ...).
- * ${rate.doc}
- */
-export function learningRate(${/\bepoch\b/.test(rate.expression) ? "epoch" : ""}) {
-  return ${rate.expression}
-}
 `
 }
 

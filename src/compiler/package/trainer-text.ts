@@ -36,7 +36,7 @@ export async function load() {
   tf = (await import("@tensorflow/tfjs-node-gpu")).default
   programs = {}
   // All programs are entry points of one session: they see the same variables, which live as long as the process.
-  for (const name of ["init", "train_step", "evaluate", "predict", "read", "write"]) {
+  for (const name of SIGNATURES) {
     programs[name] = await tf.node.loadSavedModel(join(HERE, "model"), ["serve"], name)
   }
 }
@@ -65,22 +65,58 @@ function shaped(names, n, arrays) {
   )
 }
 
-/** Gives every variable its first value, the same for the same seed (a 32-bit integer), and sets the step to 0. */
-export function init(seed) {
-  run("init", { seed: { dtype: "int32", shape: [], data: Int32Array.of(seed) } })
-}
-
-/**
- * One optimiser step on a batch of BATCH.train cases: \`arrays\` holds one typed array for each of INPUTS, row-major.
- * Gives every loss, their \`total\`, the \`step\` (1 after the first) and the \`gradient_norm\`.
- */
-export function trainStep(arrays, rate) {
-  const feeds = shaped(Object.keys(INPUTS), BATCH.train, arrays)
-  const learning_rate = { dtype: "float32", shape: [], data: Float32Array.of(rate) }
-  const results = run("train_step", { ...feeds, learning_rate })
+/** The one number of each result. */
+function numbers(results) {
   return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, data[0]]))
 }
 
+/**
+ * Gives every variable its first value, the same for the same seed (a 32-bit integer), and sets the step to 0. The
+ * learning rate may depend on how many steps an epoch has.
+ */
+export function init(seed, stepsPerEpoch = 1) {
+  const integer = (value) => ({ dtype: "int32", shape: [], data: Int32Array.of(value) })
+  run("init", { seed: integer(seed), steps_per_epoch: integer(stepsPerEpoch) })
+}
+`
+
+/** A step on one batch. */
+export const STEP = `
+/**
+ * One optimiser step on a batch of BATCH.train cases: \`arrays\` holds one typed array for each of INPUTS, row-major.
+ * Gives every loss, their \`total\`, the \`step\` (1 after the first), the \`learning_rate\` and the \`gradient_norm\`.
+ */
+export function trainStep(arrays) {
+  return numbers(run("train_step", shaped(Object.keys(INPUTS), BATCH.train, arrays)))
+}
+`
+
+/** A step on several batches. */
+export const ACCUMULATING_STEP = `
+/**
+ * One optimiser step on the mean gradient of some batches, each of BATCH.train cases and with one typed array for each of
+ * INPUTS, row-major. Gives the mean of every loss and of their \`total\`, the \`step\` (1 after the first), the
+ * \`learning_rate\` and the \`gradient_norm\`.
+ */
+export function trainStep(...batches) {
+  const names = Object.keys(INPUTS)
+  const results = batches.map((arrays) => numbers(run("gradients", shaped(names, BATCH.train, arrays))))
+  const mean = (name) => results.reduce((sum, losses) => sum + losses[name], 0) / results.length
+  const { accumulated: _, ...step } = numbers(run("apply", {}))
+  return { ...Object.fromEntries([...LOSSES, "total"].map((name) => [name, mean(name)])), ...step }
+}
+`
+
+/** For a plateau schedule. */
+export const SCORE = `
+/** Tells the schedule how good the model is now; gives how often the learning rate has been reduced. */
+export function reportScore(score) {
+  return numbers(run("score", { score: { dtype: "float32", shape: [], data: Float32Array.of(score) } })).reductions
+}
+`
+
+/** What changes nothing. */
+export const INFERENCE = `
 /** Losses and outputs on a batch of BATCH.evaluate cases, as in use: no dropout, fixed statistics. Changes nothing. */
 export function evaluate(arrays) {
   const losses = {}
@@ -264,10 +300,9 @@ async function main() {
     console.log([what, ...Object.entries(numbers).map(text)].join("  "))
   }
   /** One step; a loss that is no number ends the run, because no later step can mend it. */
-  const step = (batch, epoch) => {
-    const rate = learningRate(epoch)
-    const results = trainStep(batch, rate)
-    show("train", { epoch, rate, ...results })
+  const step = (batches, epoch) => {
+    const results = trainStep(...batches)
+    show("train", { epoch, ...results })
     const broken = Object.keys(results).filter((name) => !Number.isFinite(results[name]))
     if (broken.length > 0) throw new Error(\`at step \${results.step} not finite: \${broken.join(", ")}\`)
     return results.step
@@ -275,20 +310,30 @@ async function main() {
 
   if (options.random) {
     init(seed)
-    for (let n = 0; n < steps; n++) step(randomBatch(BATCH.train, seed + n), 0)
+    const { accumulate } = TRAINING
+    const batches = (n) => Array.from({ length: accumulate }, (_, i) => randomBatch(BATCH.train, seed + n * accumulate + i))
+    for (let n = 0; n < steps; n++) step(batches(n), 0)
     return
   }
   const data = openData(options.data)
   const { count } = data.splits.train
-  const perEpoch = Math.floor(count / BATCH.train)
-  if (perEpoch === 0) throw new Error(\`\${count} cases do not fill a batch of \${BATCH.train}\`)
+  const batchesPerEpoch = Math.floor(count / BATCH.train)
+  if (batchesPerEpoch === 0) throw new Error(\`\${count} cases do not fill a batch of \${BATCH.train}\`)
+  // The last step of an epoch takes the batches that are left.
+  const perEpoch = Math.ceil(batchesPerEpoch / TRAINING.accumulate)
   let done = 0
   if (options.resume) done = restore(options.resume)
-  else init(seed)
+  else init(seed, perEpoch)
   for (let epoch = Math.floor(done / perEpoch); epoch < epochs && done < steps; epoch++) {
     const order = epochOrder(count, seed, epoch)
-    for (let b = done - epoch * perEpoch; b < perEpoch && done < steps; b++) {
-      done = step(readBatch(data, "train", order.slice(b * BATCH.train, (b + 1) * BATCH.train)), epoch)
+    const batch = (b) => readBatch(data, "train", order.slice(b * BATCH.train, (b + 1) * BATCH.train))
+    for (let s = done - epoch * perEpoch; s < perEpoch && done < steps; s++) {
+      const first = s * TRAINING.accumulate
+      const length = Math.min(TRAINING.accumulate, batchesPerEpoch - first)
+      done = step(
+        Array.from({ length }, (_, i) => batch(first + i)),
+        epoch,
+      )
     }
     if (data.splits.valid) show("valid", { epoch, ...evaluateSplit(data, "valid") })
     save(options.checkpoint)

@@ -14,6 +14,7 @@ import type { Graph, ValueId } from "../ir/graph.js"
 import { neededNodes, typeOf } from "../ir/graph.js"
 import { opDefinition } from "../ops/registry.js"
 import { LayoutRewriter } from "./layout-rewriter.js"
+import type { Pass } from "./pass.js"
 import {
   FILTER_STORAGE,
   identityPermutation,
@@ -79,6 +80,21 @@ export function assignLayouts(graph: Graph, options: LayoutOptions = {}): Layout
       remaining: result.graph.nodes.filter((node) => node.op === "transpose").length,
     },
   }
+}
+
+export const assignStorage: Pass = {
+  name: "layout",
+  doc: "Images are stored NHWC and filters HWIO; a transpose stands only where an operation insists on another order.",
+  requires: ["typed"],
+  ensures: ["storage assigned", "no dead nodes"],
+  // A constant in another order, a reshape between two orders: these are made where they are needed.
+  destroys: ["typed", "constants folded", "simplified", "no repeated expressions"],
+  run: ({ graph, results }, { layout }) => {
+    if (!layout) throw new Error("the layout pass must be told how parameters and results are stored")
+    const wanted = results.map((value, index) => ({ value, storage: layout.results[index] }))
+    const { graph: stored, wanted: moved, transposes } = assignLayouts(graph, { wanted, storage: layout.storage })
+    return { program: { graph: stored, results: moved }, counts: transposes }
+  },
 }
 
 /** Transposes of a translation that wraps each spatial op by itself, and those the program itself contains. */

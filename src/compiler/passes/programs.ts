@@ -41,6 +41,9 @@ export interface TrainingProgram {
   readonly updates: readonly { readonly parameter: string; readonly value: ValueId }[]
 }
 
+/** Any of the three. */
+export type ModelProgram = InferenceProgram | EvaluationProgram | TrainingProgram
+
 type Source = Pick<ElaboratedModel, "graph" | "sections">
 
 /** What is deployed: outputs from inputs. */
@@ -63,8 +66,24 @@ export function evaluateProgram({ graph }: Source): EvaluationProgram {
   return { graph: builder.finish(), outputs, losses }
 }
 
-/** One training step: losses, gradients, new statistics. */
-export function trainProgram({ graph, sections }: Source): TrainingProgram {
+/**
+ * One training step: losses, gradients, new statistics.
+ *
+ * Made once for each model: checking whether a model can be trained makes the program that is then run.
+ *
+ * @throws NotDifferentiable when an op without a gradient lies between a loss and a trainable parameter
+ */
+export function trainProgram(source: Source): TrainingProgram {
+  const known = trainPrograms.get(source)
+  if (known) return known
+  const made = makeTrainProgram(source)
+  trainPrograms.set(source, made)
+  return made
+}
+
+const trainPrograms = new WeakMap<Source, TrainingProgram>()
+
+function makeTrainProgram({ graph, sections }: Source): TrainingProgram {
   const frozen = new Set(sections.filter((s) => s.frozen).map((s) => s.name))
   const byValue = new Map(graph.parameters.map((p) => [p.value, p] as const))
   /** current value of each state tensor; a shared normalisation layer updates its statistics once for each use */
@@ -108,6 +127,36 @@ export function trainProgram({ graph, sections }: Source): TrainingProgram {
   })
   const updates = [...statistics].map(([parameter, value]) => ({ parameter, value }))
   return { graph: builder.finish(), losses, total, gradients, updates }
+}
+
+/** The values that a program names, in a fixed order. */
+export function namedValues(program: ModelProgram): readonly ValueId[] {
+  const values: ValueId[] = []
+  moveNames(program, (value) => {
+    values.push(value)
+    return value
+  })
+  return values
+}
+
+/** `program` on another graph that computes the same; `values` are those of `namedValues`, in its order. */
+export function withValues<P extends ModelProgram>(program: P, graph: Graph, values: readonly ValueId[]): P {
+  let next = 0
+  return { ...moveNames(program, () => values[next++]!), graph }
+}
+
+function moveNames<P extends ModelProgram>(program: P, move: (value: ValueId) => ValueId): P {
+  const list = <T extends { readonly value: ValueId }>(items: readonly T[]): T[] =>
+    items.map((item) => ({ ...item, value: move(item.value) }))
+  const moved: Record<string, unknown> = { ...program }
+  if ("outputs" in program) moved["outputs"] = list(program.outputs)
+  if ("losses" in program) moved["losses"] = list(program.losses)
+  if ("total" in program) {
+    moved["total"] = move(program.total)
+    moved["gradients"] = list(program.gradients)
+    moved["updates"] = list(program.updates)
+  }
+  return moved as unknown as P
 }
 
 /** Names the outputs of a rewritten graph as the model does. */

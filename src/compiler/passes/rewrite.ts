@@ -8,6 +8,7 @@
 
 import { GraphBuilder } from "../ir/builder.js"
 import { neededNodes, type Graph, type GraphNode, type ValueId } from "../ir/graph.js"
+import type { Program } from "./pass.js"
 
 /** Gives the new outputs of `node`, or undefined to copy it as it is. */
 export type RewriteRule = (
@@ -38,7 +39,7 @@ export function rewriteGraph(graph: Graph, wanted: readonly ValueId[], rule: Rew
   for (const parameter of graph.parameters) {
     builder.setOrigin(parameter.origin)
     const { value, origin: _, ...rest } = parameter
-    renamed.set(value, builder.parameter(rest))
+    renamed.set(value, builder.parameter(rest, graph.values[value]!.type))
   }
   const live = neededNodes(graph, wanted)
   for (const node of graph.nodes) {
@@ -53,4 +54,19 @@ export function rewriteGraph(graph: Graph, wanted: readonly ValueId[], rule: Rew
     })
   }
   return { builder, map }
+}
+
+/** Everything a program asks of its graph. */
+export function wantedOf({ graph, results }: Program): readonly ValueId[] {
+  return [...results, ...[...graph.outputs, ...graph.losses, ...graph.updates].map((named) => named.value)]
+}
+
+/** Copies a program, changing nodes by `rule`; results, outputs, losses and updates are those of the copy. */
+export function rewriteProgram(program: Program, rule?: RewriteRule): Program {
+  const { graph, results } = program
+  const { builder, map } = rewriteGraph(graph, wantedOf(program), rule)
+  for (const { name, value, doc } of graph.outputs) builder.output(name, map(value), doc)
+  for (const { name, value, section } of graph.losses) builder.loss(name, map(value), section)
+  for (const { state, value } of graph.updates) builder.update(map(state), map(value))
+  return { graph: builder.finish(), results: results.map(map) }
 }

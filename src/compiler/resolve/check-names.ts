@@ -9,6 +9,7 @@ import type {
   Expression,
   Identifier,
   Item,
+  LetStatement,
   ModelMember,
   Parameter,
   Pattern,
@@ -16,26 +17,29 @@ import type {
   Statement,
   TypeExpression,
 } from "../../../grammar/ast.js"
-import { BUILTIN_NAMES, TRAINING_NAMES } from "../elaborate/builtins.js"
+import { childExpressions } from "../../../grammar/walk.js"
+import { BUILTIN_NAMES } from "../elaborate/builtins.js"
+import { TRAINING_NAMES } from "../elaborate/training-names.js"
 import { isDataType, PLAIN_TYPES } from "../elaborate/tensor-types.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import { describe, type Fact } from "../diagnostics/facts.js"
 import { didYouMean } from "../diagnostics/suggest.js"
-import { OP_NAMES } from "../ops/names.js"
+import { OP_NAMES, type OpName } from "../ops/names.js"
 import { opDefinition } from "../ops/registry.js"
+import type { Declaration, Owner } from "./declarations.js"
 import type { Module, ModuleGraph } from "./modules.js"
 
 /** Local names of one scope; module-level names lie outside and may be hidden by locals. */
 class Locals {
-  private readonly names = new Map<string, Span>()
+  private readonly names = new Map<string, Declaration>()
   constructor(private readonly outer?: Locals) {}
 
-  find(name: string): Span | undefined {
+  find(name: string): Declaration | undefined {
     return this.names.get(name) ?? this.outer?.find(name)
   }
 
-  add(name: string, span: Span): void {
-    this.names.set(name, span)
+  add(declaration: Declaration): void {
+    this.names.set(declaration.name.text, declaration)
   }
 
   *all(): Generator<string> {
@@ -44,8 +48,17 @@ class Locals {
   }
 }
 
-/** Checks all names of `module`. */
-export function checkNames(module: Module, graph: ModuleGraph): readonly Diagnostic[] {
+/**
+ * Checks all names of `module`.
+ *
+ * @param observe is told of every name in the text, where it is declared and where it is used, with what it means; editors
+ *   ask by it
+ */
+export function checkNames(
+  module: Module,
+  graph: ModuleGraph,
+  observe: (name: Identifier, declaration: Declaration) => void = () => {},
+): readonly Diagnostic[] {
   const diagnostics: Diagnostic[] = []
   const report = (fact: Fact): void => void diagnostics.push(describe(fact))
   const global = new Set<string>([
@@ -57,31 +70,56 @@ export function checkNames(module: Module, graph: ModuleGraph): readonly Diagnos
   for (const item of module.file.items) checkItem(item)
   return diagnostics
 
+  /** What a name at the top of the module means. */
+  function topLevel(name: Identifier): Declaration | undefined {
+    const { text } = name
+    const found = module.scope.get(text)
+    if (found) return { kind: "item", name: found.definition.name, definition: found.definition, module: found.module }
+    const builtin = BUILTIN_NAMES.get(text)
+    if (builtin) return { kind: "builtin", name, value: builtin }
+    return isCallable(text) ? { kind: "operation", name, op: text } : undefined
+  }
+
+  function observeTop(name: Identifier): void {
+    const declaration = topLevel(name)
+    if (declaration) observe(name, declaration)
+  }
+
   function checkItem(item: Item): void {
+    if (item.kind !== "import") observeTop(item.name)
     switch (item.kind) {
       case "import":
+        for (const { name, alias } of item.names) {
+          const found = module.scope.get((alias ?? name).text)
+          if (!found) continue
+          const { definition } = found
+          for (const part of alias ? [name, alias] : [name]) {
+            observe(part, { kind: "item", name: definition.name, definition, module: found.module })
+          }
+        }
         return
       case "fn":
       case "block": {
         const locals = new Locals()
-        declareParameters(item.parameters, locals)
-        if (item.kind === "block") declareParameters(item.inputs, locals)
+        declareParameters(item.parameters, item, locals)
+        if (item.kind === "block") declareParameters(item.inputs, item, locals)
         if (item.result) checkType(item.result, locals, false)
         checkStatements(item.body, locals)
         return
       }
       case "model": {
         const locals = new Locals()
-        declareParameters(item.parameters, locals)
+        declareParameters(item.parameters, item, locals)
         // Sections share one scope with the model, in the order they are written.
         for (const member of item.members) checkMember(member, locals)
         return
       }
       case "ablation":
+        observeTop(item.base)
         for (const change of item.changes) {
           if (change.kind !== "set" && change.kind !== "vary") continue
           const locals = new Locals()
-          if (change.path[0]?.text === "train") for (const name of TRAINING_NAMES.keys()) locals.add(name, change.span)
+          if (change.path[0]?.text === "train") addTrainingNames(locals, change.span)
           checkExpression(change.kind === "set" ? change.value : change.values, locals)
         }
     }
@@ -92,14 +130,15 @@ export function checkNames(module: Module, graph: ModuleGraph): readonly Diagnos
       case "input":
         checkType(member.type, locals, true)
         if (member.using) checkExpression(member.using, locals)
-        declare(member.name, locals)
+        declare({ kind: "input", name: member.name, node: member }, locals)
         return
       case "section":
+        observe(member.name ?? member.role, { kind: "section", name: member.name ?? member.role, node: member })
         checkStatements(member.body, locals)
         return
       case "train": {
         const inner = new Locals(locals)
-        for (const name of TRAINING_NAMES.keys()) inner.add(name, member.span)
+        addTrainingNames(inner, member.span)
         for (const setting of member.settings) checkExpression(setting.value, inner)
         return
       }
@@ -116,17 +155,23 @@ export function checkNames(module: Module, graph: ModuleGraph): readonly Diagnos
     switch (statement.kind) {
       case "let":
         checkExpression(statement.value, locals)
-        declarePattern(statement.pattern, locals)
+        declarePattern(statement.pattern, statement, locals)
         return
       case "param":
         checkType(statement.type, locals, false)
         if (statement.initial) checkExpression(statement.initial, locals)
-        declare(statement.name, locals)
+        declare({ kind: "statement", name: statement.name, node: statement }, locals)
+        return
+      case "const":
+        // The sizes of a constant may come from its file, so that its names of sizes are new ones.
+        checkExpression(statement.value, locals)
+        checkType(statement.type, locals, true)
+        declare({ kind: "statement", name: statement.name, node: statement }, locals)
         return
       case "output":
       case "loss":
         checkExpression(statement.value, locals)
-        declare(statement.name, locals)
+        declare({ kind: "statement", name: statement.name, node: statement }, locals)
         return
       case "return":
         checkExpression(statement.value, locals)
@@ -137,23 +182,36 @@ export function checkNames(module: Module, graph: ModuleGraph): readonly Diagnos
     }
   }
 
-  function declare(name: Identifier, locals: Locals): void {
-    const first = locals.find(name.text)
-    if (first) report({ kind: "shadowed-name", span: name.span, name: name.text, first })
-    locals.add(name.text, name.span)
+  function addTrainingNames(locals: Locals, span: Span): void {
+    for (const [text, value] of TRAINING_NAMES) locals.add({ kind: "builtin", name: { text, span }, value })
   }
 
-  function declarePattern(pattern: Pattern, locals: Locals): void {
-    if (pattern.kind === "name-pattern") declare(pattern.name, locals)
-    else for (const field of pattern.fields) declare(field.name, locals)
+  function declare(declaration: Declaration, locals: Locals): void {
+    const { text, span } = declaration.name
+    const first = locals.find(text)
+    if (first) report({ kind: "shadowed-name", span, name: text, first: first.name.span })
+    locals.add(declaration)
+    observe(declaration.name, declaration)
   }
 
-  function declareParameters(parameters: readonly Parameter[], locals: Locals): void {
+  /** @param node the `let` that holds the pattern; absent for the variable of a loop */
+  function declarePattern(pattern: Pattern, node: LetStatement | undefined, locals: Locals): void {
+    const names = pattern.kind === "name-pattern" ? [pattern.name] : pattern.fields.map((field) => field.name)
+    for (const name of names) declare(node ? { kind: "statement", name, node } : { kind: "variable", name }, locals)
+  }
+
+  function declareParameters(parameters: readonly Parameter[], owner: Owner, locals: Locals): void {
     for (const parameter of parameters) {
       if (parameter.default) checkExpression(parameter.default, locals)
       if (parameter.type) checkType(parameter.type, locals, true)
-      declare(parameter.name, locals)
+      declare({ kind: "parameter", name: parameter.name, node: parameter, owner }, locals)
     }
+  }
+
+  function addSize(name: Identifier, locals: Locals): void {
+    const declaration: Declaration = { kind: "size", name }
+    locals.add(declaration)
+    observe(name, declaration)
   }
 
   /** @param binds a bare unknown name in the place of a dim is defined by it */
@@ -167,21 +225,23 @@ export function checkNames(module: Module, graph: ModuleGraph): readonly Diagnos
     }
     for (const dim of type.dims) {
       if (dim.kind === "rest-dims") {
-        if (!dim.name || locals.find(dim.name.text)) continue
-        if (binds) locals.add(dim.name.text, dim.name.span)
-        else checkName(dim.name.text, dim.name.span, locals)
+        if (!dim.name) continue
+        if (binds && !locals.find(dim.name.text)) addSize(dim.name, locals)
+        else checkName(dim.name, locals)
         continue
       }
       if (dim.default) checkExpression(dim.default, locals)
       const name = dim.value.kind === "name" ? dim.value.name : undefined
-      if (name && binds && !locals.find(name.text)) locals.add(name.text, name.span)
+      if (name && binds && !locals.find(name.text)) addSize(name, locals)
       else checkExpression(dim.value, locals)
     }
   }
 
-  function checkName(name: string, span: Span, locals: Locals): void {
-    if (locals.find(name) || global.has(name)) return
-    unknown(name, span, [...locals.all(), ...global])
+  function checkName(name: Identifier, locals: Locals): void {
+    const local = locals.find(name.text)
+    if (local) return observe(name, local)
+    if (global.has(name.text)) return observeTop(name)
+    unknown(name.text, name.span, [...locals.all(), ...global])
   }
 
   function unknown(name: string, span: Span, candidates: readonly string[]): void {
@@ -200,15 +260,12 @@ export function checkNames(module: Module, graph: ModuleGraph): readonly Diagnos
   function checkExpression(expression: Expression, locals: Locals): void {
     switch (expression.kind) {
       case "name":
-        checkName(expression.name.text, expression.name.span, locals)
-        return
-      case "list":
-        for (const item of expression.items) checkExpression(item.value, locals)
+        checkName(expression.name, locals)
         return
       case "comprehension": {
         checkExpression(expression.iterable, locals)
         const inner = new Locals(locals)
-        declarePattern(expression.variable, inner)
+        declarePattern(expression.variable, undefined, inner)
         if (expression.condition) checkExpression(expression.condition, inner)
         checkExpression(expression.body, inner)
         return
@@ -216,53 +273,55 @@ export function checkNames(module: Module, graph: ModuleGraph): readonly Diagnos
       case "record":
         for (const field of expression.fields) {
           if (field.value) checkExpression(field.value, locals)
-          else if (field.kind === "field") checkName(field.name.text, field.name.span, locals)
+          else if (field.kind === "field") checkName(field.name, locals)
         }
-        return
-      case "range":
-        checkExpression(expression.from, locals)
-        checkExpression(expression.to, locals)
-        return
-      case "unary":
-        checkExpression(expression.operand, locals)
-        return
-      case "binary":
-      case "pipe":
-        checkExpression(expression.left, locals)
-        checkExpression(expression.right, locals)
-        return
-      case "call":
-        checkExpression(expression.callee, locals)
-        for (const argument of expression.arguments) checkExpression(argument.value, locals)
-        return
-      case "member":
-        checkExpression(expression.object, locals)
-        return
-      case "index":
-        checkExpression(expression.object, locals)
-        checkExpression(expression.index, locals)
-        return
-      case "if":
-        checkExpression(expression.condition, locals)
-        checkExpression(expression.then, locals)
-        checkExpression(expression.else, locals)
         return
       case "fold": {
         checkExpression(expression.start, locals)
         checkExpression(expression.iterable, locals)
         const inner = new Locals(locals)
-        declare(expression.accumulator, inner)
-        declarePattern(expression.variable, inner)
+        declare({ kind: "variable", name: expression.accumulator }, inner)
+        declarePattern(expression.variable, undefined, inner)
         checkExpression(expression.body, inner)
         return
       }
       case "do":
         checkStatements(expression.body, new Locals(locals))
         return
-      case "number":
-      case "string":
-      case "boolean":
-      case "none":
+      case "member":
+        checkExpression(expression.object, locals)
+        observeOperation(expression, locals)
+        return
+      case "call":
+        observeArguments(expression, locals)
+        for (const child of childExpressions(expression)) checkExpression(child, locals)
+        return
+      default:
+        for (const child of childExpressions(expression)) checkExpression(child, locals)
     }
   }
+
+  /** `op.conv2d` */
+  function observeOperation({ object, name }: Extract<Expression, { kind: "member" }>, locals: Locals): void {
+    const isNamespace = object.kind === "name" && object.name.text === "op" && !locals.find("op")
+    if (isNamespace && isCallable(name.text)) observe(name, { kind: "operation", name, op: name.text })
+  }
+
+  /** The names of arguments, where it is plain what is called: `f(a = 1)`, `Block(a = 1)(x = y)`. */
+  function observeArguments(call: Extract<Expression, { kind: "call" }>, locals: Locals): void {
+    const isApplied = call.callee.kind === "call"
+    const callee = call.callee.kind === "call" ? call.callee.callee : call.callee
+    if (callee.kind !== "name" || locals.find(callee.name.text)) return
+    const definition = module.scope.get(callee.name.text)?.definition
+    if (definition?.kind !== "block" && definition?.kind !== "fn") return
+    const parameters = !isApplied ? definition.parameters : definition.kind === "block" ? definition.inputs : []
+    for (const { name } of call.arguments) {
+      const node = name && parameters.find((parameter) => parameter.name.text === name.text)
+      if (node) observe(name, { kind: "parameter", name: node.name, node, owner: definition })
+    }
+  }
+}
+
+function isCallable(name: string): name is OpName {
+  return (OP_NAMES as readonly string[]).includes(name) && !opDefinition(name as OpName).internal
 }

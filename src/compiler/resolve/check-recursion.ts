@@ -6,11 +6,11 @@
  */
 
 import type { BlockItem, Expression, FunctionItem, Span } from "../../../grammar/ast.js"
+import { childExpressions, statementExpressions } from "../../../grammar/walk.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import { describe } from "../diagnostics/facts.js"
 import { LIMITS } from "../elaborate/budget.js"
 import type { Module, ModuleGraph } from "./modules.js"
-import { childExpressions, statementExpressions } from "./walk.js"
 
 type Definition = BlockItem | FunctionItem
 

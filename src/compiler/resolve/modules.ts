@@ -9,6 +9,7 @@
 
 import type { AblationItem, BlockItem, FunctionItem, ImportItem, ModelItem, SourceFile } from "../../../grammar/ast.js"
 import { parse } from "../../../grammar/parse.js"
+import type { StoredTensor } from "../data-files/data-file.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import { describe } from "../diagnostics/facts.js"
 import { didYouMean } from "../diagnostics/suggest.js"
@@ -17,6 +18,23 @@ import { didYouMean } from "../diagnostics/suggest.js"
 export interface SourceHost {
   /** The text of a module, or undefined when there is none. */
   read(path: string): string | undefined
+  /**
+   * A tensor of a data file, found by the file's header; undefined when there is no such file.
+   *
+   * @param name of the tensor; undefined where the file holds one only
+   * @throws DataFileProblem
+   */
+  tensor?(path: string, name: string | undefined): HeldTensor | undefined
+}
+
+/** A tensor of a data file, not yet read. */
+export interface HeldTensor extends Pick<StoredTensor, "dtype" | "shape"> {
+  load(): {
+    /** SHA-256 of the tensor's bytes, in hexadecimal */
+    readonly sha256: string
+    /** absent where a run keeps the values elsewhere */
+    readonly values: ArrayLike<number> | undefined
+  }
 }
 
 export type Definition = BlockItem | FunctionItem | ModelItem | AblationItem
@@ -36,6 +54,7 @@ export interface Module {
 export interface ModuleGraph {
   readonly root: Module
   readonly modules: ReadonlyMap<string, Module>
+  readonly host: SourceHost
 }
 
 export const PRELUDE = "std/prelude"
@@ -43,6 +62,12 @@ export const PRELUDE = "std/prelude"
 /** The module path that `from` written in `importer` means. */
 export function resolvePath(importer: string, from: string): string {
   if (from.startsWith("std/")) return from
+  const path = resolveFile(importer, from)
+  return path.endsWith(".mdl") ? path : `${path}.mdl`
+}
+
+/** The path of the file that `from` written in `importer` means: relative to the folder of `importer`. */
+export function resolveFile(importer: string, from: string): string {
   const relative = from.startsWith("./") || from.startsWith("../") ? from : `./${from}`
   const parts = importer.startsWith("std/") ? ["std"] : importer.split("/").slice(0, -1)
   for (const part of relative.split("/")) {
@@ -51,8 +76,7 @@ export function resolvePath(importer: string, from: string): string {
       else parts.pop()
     } else if (part !== ".") parts.push(part)
   }
-  const path = parts.join("/")
-  return path.endsWith(".mdl") ? path : `${path}.mdl`
+  return parts.join("/")
 }
 
 /** Loads `path` and all it imports. The result has a root even when there are diagnostics, unless it cannot be read. */
@@ -128,5 +152,5 @@ export function loadModules(
   }
 
   const root = load(path)
-  return { output: root && { root, modules }, diagnostics }
+  return { output: root && { root, modules, host }, diagnostics }
 }

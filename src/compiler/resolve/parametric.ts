@@ -2,12 +2,12 @@
  * Which definitions make parameters, and how many named things one statement makes.
  *
  * Takes definitions with the modules they stand in; answers by looking at the text alone, so that names of parameters do
- * not depend on values: a block or function is parametric when it declares a `param`, or calls something that is.
+ * not depend on values: a block or function is parametric when it declares a `param` or a `const`, or calls something that is.
  */
 
-import type { BlockItem, Expression, FunctionItem, Statement } from "../../../grammar/ast.js"
+import type { BlockItem, Expression, FunctionItem, ModelItem, Parameter, Statement } from "../../../grammar/ast.js"
+import { childExpressions, statementExpressions } from "../../../grammar/walk.js"
 import type { Module } from "./modules.js"
-import { childExpressions, statementExpressions } from "./walk.js"
 
 export class ParametricAnalysis {
   private readonly known = new Map<BlockItem | FunctionItem, boolean>()
@@ -19,10 +19,11 @@ export class ParametricAnalysis {
     const known = this.known.get(item)
     if (known !== undefined) return known
     this.known.set(item, false) // a definition that only leads back to itself makes nothing
-    const names = blockValued(item)
+    const names = blockValued(item, module)
     const result = item.body.some(
       (statement) =>
         statement.kind === "param" ||
+        statement.kind === "const" ||
         statementExpressions(statement).some((e) => this.countCalls(e, module, names) > 0),
     )
     this.known.set(item, result)
@@ -37,7 +38,12 @@ export class ParametricAnalysis {
   countCalls(expression: Expression, module: Module, blockNames: ReadonlySet<string>): number {
     let count = 0
     const callee =
-      expression.kind === "call" ? expression.callee : expression.kind === "pipe" ? bare(expression.right) : undefined
+      // `Conv2d(kernel = 3, ...)` is still a block: what it makes, it makes where it is called.
+      expression.kind === "call" && !expression.open
+        ? expression.callee
+        : expression.kind === "pipe"
+          ? bare(expression.right)
+          : undefined
     if (callee?.kind === "name") {
       const found = module.scope.get(callee.name.text)
       if (blockNames.has(callee.name.text)) count++
@@ -64,10 +70,32 @@ function bare(right: Expression): Expression | undefined {
   return right.kind === "name" ? right : undefined
 }
 
-/** Parameters of `item` declared to be blocks. */
-export function blockValued(item: BlockItem | FunctionItem): ReadonlySet<string> {
+/** Names in `item` that hold blocks: parameters declared to be, and `let`s of a block or of one with some settings given. */
+export function blockValued(item: BlockItem | FunctionItem, module: Module): ReadonlySet<string> {
   const parameters = item.kind === "block" ? [...item.parameters, ...item.inputs] : item.parameters
-  return new Set(
-    parameters.filter((p) => p.type?.kind === "plain-type" && p.type.name.text === "block").map((p) => p.name.text),
+  return new Set([...blockParameters(parameters), ...blockLets(item.body, module)])
+}
+
+/** The same in a model, whose sections share one scope. */
+export function blockValuedInModel(model: ModelItem, module: Module): ReadonlySet<string> {
+  const statements = model.members.flatMap((member): readonly Statement[] => {
+    if (member.kind === "section") return member.body
+    return member.kind === "input" || member.kind === "train" ? [] : [member]
+  })
+  return new Set([...blockParameters(model.parameters), ...blockLets(statements, module)])
+}
+
+function blockParameters(parameters: readonly Parameter[]): string[] {
+  return parameters.flatMap(({ name, type }) =>
+    type?.kind === "plain-type" && type.name.text === "block" ? [name.text] : [],
   )
+}
+
+function blockLets(statements: readonly Statement[], module: Module): string[] {
+  return statements.flatMap((statement) => {
+    if (statement.kind !== "let" || statement.pattern.kind !== "name-pattern") return []
+    const { value, pattern } = statement
+    const isBlock = value.kind === "name" && module.scope.get(value.name.text)?.definition.kind === "block"
+    return isBlock || (value.kind === "call" && value.open) ? [pattern.name.text] : []
+  })
 }

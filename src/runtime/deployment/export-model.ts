@@ -11,6 +11,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { existsSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
+import { optimise } from "../../compiler/passes/pipelines.js"
 import { predictProgram } from "../../compiler/passes/programs.js"
 import { OnnxExportError } from "../../compiler/targets/onnx/errors.js"
 import { exportOnnx, type ExportedModel, type ExportedTensor } from "../../compiler/targets/onnx/export.js"
@@ -151,7 +152,7 @@ function toOnnx(source: ExportSource, opset: number | undefined): ExportedModel 
   try {
     return exportOnnx({
       name: model.variant.replace(/[^A-Za-z0-9_]+/g, "_"),
-      graph: predictProgram(model).graph,
+      graph: optimise("onnx", predictProgram(model)).program.graph,
       parameters,
       symbols: ["N"],
       metadata: exportMetadata(source),
@@ -219,8 +220,6 @@ async function withSession<T>(source: ExportSource, work: (session: NativeSessio
     const { bytes } = compileSavedModel({
       parameters: graph.parameters,
       predict: { ...predictProgram(source.model), batch: 1 },
-      // Without a training program there is nothing to optimise, and so no state of an optimiser.
-      optimizer: { kind: "sgd", momentum: 0 },
     })
     await writeFile(join(folder, "saved_model.pb"), bytes)
     const zero: HostTensor = { dtype: "i32", shape: [], data: Int32Array.of(0) }

@@ -11,6 +11,8 @@ import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { compile } from "../../compiler/compile.js"
 import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
+import type { SourceHost } from "../../compiler/resolve/modules.js"
+import { averageName } from "../../compiler/targets/tensorflow/average.js"
 import type { HostTensor } from "../session.js"
 import { ModelError, parseReference, requireModel, sourceHash } from "../model-file.js"
 import { checkpointPath, type CheckpointName, readCheckpoint } from "../runs/checkpoint.js"
@@ -88,7 +90,7 @@ export async function openExportSource(
     parameters: initialValues(model.graph.parameters, seed),
     weights: { kind: "initial", seed },
     sources: result.sources,
-    sourceHash: sourceHash(result.sources),
+    sourceHash: sourceHash(result.sources, model),
     tokenizers,
     run: undefined,
   }
@@ -114,7 +116,11 @@ async function openRunSource(path: string, checkpoint: CheckpointName): Promise<
   return {
     model,
     parameters: new Map(
-      model.graph.parameters.map(({ name }) => [name, variables.get(name)!.data as Float32Array | Int32Array]),
+      model.graph.parameters.map(({ name }) => {
+        // What is deployed is what was scored: the average of the weights, where the run kept one.
+        const { data } = variables.get(averageName(name)) ?? variables.get(name)!
+        return [name, data as Float32Array | Int32Array]
+      }),
     ),
     weights: {
       kind: "trained",
@@ -139,7 +145,14 @@ async function openRunSource(path: string, checkpoint: CheckpointName): Promise<
 export function compileRun(record: RunRecord): ElaboratedModel {
   const { model: kept, description } = record
   const { path, selector } = parseReference(kept.reference)
-  const host = { read: (name: string) => (Object.hasOwn(kept.sources, name) ? kept.sources[name] : undefined) }
+  const host: SourceHost = {
+    read: (name) => (Object.hasOwn(kept.sources, name) ? kept.sources[name] : undefined),
+    // The values are in the checkpoints: the run goes on without the files they came from.
+    tensor: (file, tensor) => {
+      const constant = kept.constants?.find((c) => c.file === file && c.tensor === tensor)
+      return constant && { ...constant, load: () => ({ sha256: constant.sha256, values: undefined }) }
+    },
+  }
   const result = compile(path, host, { selector, sizes: new Map(Object.entries(description.sizes)) })
   if (!result.output) throw new ModelError(result.diagnostics, result.sources)
   const outline = (parameters: readonly { readonly name: string; readonly shape: readonly number[] }[]): string =>

@@ -8,7 +8,7 @@
  * Why so: an untrained model can be exported on a machine that has no TensorFlow, and must be the same model there.
  */
 
-import type { Initializer, Parameter } from "../../compiler/ir/graph.js"
+import { type Initializer, loadedValues, type Parameter } from "../../compiler/ir/graph.js"
 import { sizeOf } from "../../compiler/ops/ndarray.js"
 import { statelessRandom } from "../../compiler/targets/reference/random.js"
 
@@ -43,6 +43,8 @@ function firstValues(
       return new Float64Array(count).fill(initializer.value)
     case "values":
       return initializer.values
+    case "loaded":
+      return loadedValues(initializer)
     case "uniform":
       return scaled(draw("uniform"), initializer.high - initializer.low, initializer.low)
     case "normal":

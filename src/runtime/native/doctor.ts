@@ -7,7 +7,7 @@
  * TensorFlow is loaded in a process of its own: on a processor it was not built for it does not throw, it dies.
  */
 import { BINDING_PACKAGE, type Installation } from "./installation.js"
-import { machineProbes, type Answer, type Probes } from "./probes.js"
+import { machineProbes, multipliesBf16, processorFlags, type Answer, type Probes } from "./probes.js"
 
 /** One line of the report. "missing" means that something MDL does is not possible; "warning", that it is worth a look. */
 export interface DoctorItem {
@@ -185,10 +185,9 @@ function gpuItem(names: readonly string[], installation: Installation, loaded: L
 const USEFUL_FLAGS = ["avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"]
 
 function cpuItem({ cpuinfo, cpuModel, cores }: Probes): DoctorItem {
-  const flags = new Set(/^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuinfo)?.[1]?.split(/\s+/) ?? [])
+  const flags = processorFlags(cpuinfo)
   const useful = USEFUL_FLAGS.filter((flag) => flags.has(flag))
-  const fast = useful.some((flag) => flag.endsWith("bf16"))
-  const bf16 = fast ? "" : "; no bf16 instructions, so `--precision bf16` saves memory but no time"
+  const bf16 = multipliesBf16(flags) ? "" : "; no bf16 instructions, so `--precision bf16` saves memory but no time"
   const value = `${cpuModel}, ${cores} ${cores === 1 ? "core" : "cores"}, ${useful.join(" ") || "no known flags"}${bf16}`
   const isX86 = flags.has("sse2")
   if (isX86 && !flags.has("avx")) {

@@ -6,7 +6,7 @@
 
 import { createRequire } from "node:module"
 import { cpus } from "node:os"
-import type { PlainValue } from "../../compiler/elaborate/values.js"
+import { formatSetting } from "../../compiler/elaborate/values.js"
 import { sizeOf } from "../../compiler/ops/ndarray.js"
 import { parseReference } from "../model-file.js"
 import { loadBackend } from "../native/backend.js"
@@ -20,6 +20,7 @@ export function modelFacts({ model, description }: RunRecord): ModelFacts {
   for (const { role, frozen, section, shape } of description.parameters) {
     const counts = sections.get(section) ?? { trainable: 0, frozen: 0 }
     sections.set(section, counts)
+    if (role === "const") continue
     if (role === "state") state += sizeOf(shape)
     else counts[frozen ? "frozen" : "trainable"] += sizeOf(shape)
   }
@@ -56,8 +57,8 @@ export function trainingFacts(
     epochs: scores?.epochs ?? log.filter((entry) => entry.kind === "epoch").length,
     steps: scores?.step ?? Math.max(0, ...log.map((entry) => entry.step)),
     seconds: secondsOf(log),
-    optimizer: settingText(training["optimizer"] ?? { name: "adam", arguments: {} }),
-    schedule: schedule === undefined ? undefined : settingText(schedule),
+    optimizer: formatSetting(training["optimizer"] ?? { name: "adam", arguments: {} }),
+    schedule: schedule === undefined ? undefined : formatSetting(schedule),
     ended: scores && ENDINGS[scores.ended],
   }
 }
@@ -70,15 +71,6 @@ function secondsOf(log: readonly LogEntry[]): number | undefined {
     else if (entry.kind === "evaluation") seconds += entry.seconds
   }
   return log.some((entry) => entry.kind === "epoch") ? seconds : undefined
-}
-
-/** A setting as it is written in a model: `adam(lr = 0.002)`. */
-export function settingText(value: PlainValue): string {
-  if (Array.isArray(value)) return `[${value.map(settingText).join(", ")}]`
-  if (typeof value !== "object" || value === null) return String(value)
-  const { name, arguments: given } = value as { name: string; arguments: Readonly<Record<string, PlainValue>> }
-  const parts = Object.entries(given).map(([key, part]) => `${key} = ${settingText(part)}`)
-  return parts.length > 0 ? `${name}(${parts.join(", ")})` : name
 }
 
 /** The texts of the model, its own file first, the standard library last. */

@@ -45,6 +45,8 @@ export interface TrainingState {
   readonly best: BestScore | null
   /** the step after which the validation split was last scored; -1 before that */
   readonly evaluatedAt: number
+  /** that of the last step; 0 before the first */
+  readonly learningRate: number
   readonly sums: EpochSums
 }
 
@@ -162,6 +164,7 @@ function isState(value: unknown): value is TrainingState {
     count(state.position?.epoch) &&
     count(state.position?.batch) &&
     Number.isSafeInteger(state.evaluatedAt) &&
+    typeof state.learningRate === "number" &&
     (state.best === null || typeof state.best?.score === "number") &&
     count(state.sums?.steps) &&
     typeof state.sums?.losses === "object" &&

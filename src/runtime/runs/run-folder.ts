@@ -14,6 +14,8 @@
 import { createHash } from "node:crypto"
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
+import type { LoadedConstant } from "../../compiler/elaborate/context.js"
+import type { Precision } from "../../compiler/passes/precision.js"
 import { DESCRIPTION_FORMAT, type TrainerDescription } from "../../compiler/trainer.js"
 import { codeOf, messageOf } from "../data/data-error.js"
 import { listed, type Split } from "../data/sample.js"
@@ -29,10 +31,12 @@ export interface RunModel {
   /** as it was given: `file.mdl#selector` */
   readonly reference: string
   readonly selector: string | undefined
-  /** SHA-256 over all texts, see `sourceHash` */
+  /** SHA-256 over all texts and constants, see `sourceHash` */
   readonly sourceHash: string
   /** every text that the model was made of, `std/` included, by path */
   readonly sources: Readonly<Record<string, string>>
+  /** tensors of data files that are constants of the model; absent in runs of earlier versions, which had none */
+  readonly constants?: readonly LoadedConstant[]
   /** SHA-256 of model/saved_model.pb */
   readonly programHash: string
 }
@@ -57,6 +61,8 @@ export interface RunOptions {
   readonly evalEvery: number | undefined
   /** `--size`, if it was given */
   readonly size: number | undefined
+  /** of the training step; absent in runs older than the option, which were f32 */
+  readonly precision?: Precision
 }
 
 export interface RunRecord {

@@ -12,7 +12,8 @@
  */
 import { createHash } from "node:crypto"
 import { open, type FileHandle } from "node:fs/promises"
-import type { DataType } from "../../compiler/ir/graph.js"
+import type { LanguageType } from "../../compiler/ir/graph.js"
+import { METADATA, parseSafetensorsHeader } from "../../compiler/data-files/safetensors-header.js"
 import { codeOf } from "../data/data-error.js"
 import type { HostTensor } from "../session.js"
 import { UserError } from "../user-error.js"
@@ -38,7 +39,7 @@ export interface TensorFile {
 /** Where a tensor lies in a file; offsets count from the start of the data. */
 export interface TensorEntry {
   readonly name: string
-  readonly dtype: DataType
+  readonly dtype: LanguageType
   readonly shape: readonly number[]
   readonly start: number
   readonly end: number
@@ -47,10 +48,10 @@ export interface TensorEntry {
 /** Metadata key of the checksum over the data. */
 export const CHECKSUM = "sha256"
 
-const FILE_TYPES: Readonly<Record<DataType, string>> = { f32: "F32", i32: "I32", bool: "BOOL" }
-const OUR_TYPES: Readonly<Record<string, DataType>> = { F32: "f32", I32: "i32", BOOL: "bool" }
-const WIDTH: Readonly<Record<DataType, number>> = { f32: 4, i32: 4, bool: 1 }
-const METADATA = "__metadata__"
+const FILE_TYPES: Readonly<Record<LanguageType, string>> = { f32: "F32", i32: "I32", bool: "BOOL" }
+const OUR_TYPES: Readonly<Record<string, LanguageType>> = { F32: "f32", I32: "i32", BOOL: "bool" }
+const WIDTH: Readonly<Record<LanguageType, number>> = { f32: 4, i32: 4, bool: 1 }
+const WIDTHS: Readonly<Record<string, number>> = { F32: 4, I32: 4, BOOL: 1 }
 /** The format's own limit on the header. */
 const MOST_HEADER = 100_000_000
 const MOST_AT_ONCE = 2 ** 28
@@ -194,62 +195,19 @@ async function readHeader(handle: FileHandle, path: string): Promise<Header> {
   if (8 + length > size) fail(`is cut off in its header: ${8 + length} bytes are declared and ${size} are there`)
   const headerBytes = Buffer.alloc(length)
   await readExactly(handle, headerBytes, 8, path)
-  let json: unknown
-  try {
-    json = JSON.parse(headerBytes.toString("utf8"))
-  } catch (thrown) {
-    throw new SafetensorsError(path, "has a damaged header: it is not JSON", { cause: thrown })
+  const { metadata, entries } = parseSafetensorsHeader(
+    headerBytes.toString("utf8"),
+    size - 8 - length,
+    WIDTHS,
+    (problem, cause) => {
+      throw new SafetensorsError(path, problem, { cause })
+    },
+  )
+  return {
+    metadata,
+    entries: entries.map(({ stored, ...entry }) => ({ ...entry, dtype: OUR_TYPES[stored]! })),
+    dataStart: 8 + length,
   }
-  if (!isObject(json)) return fail("has a damaged header: it is not an object")
-  const metadata = new Map<string, string>()
-  const entries: TensorEntry[] = []
-  for (const [name, value] of Object.entries(json)) {
-    if (name !== METADATA) {
-      entries.push(entryOf(name, value, fail))
-      continue
-    }
-    if (!isObject(value)) return fail(`has a damaged header: ${METADATA} is not an object`)
-    for (const [key, text] of Object.entries(value)) {
-      if (typeof text !== "string") return fail(`has a damaged header: its metadata "${key}" is not text`)
-      metadata.set(key, text)
-    }
-  }
-  entries.sort((a, b) => a.start - b.start || a.end - b.end)
-  let end = 0
-  for (const entry of entries) {
-    if (entry.start !== end) fail(`has a damaged header: ${entry.name} starts at ${entry.start}, not at ${end}`)
-    end = entry.end
-  }
-  const there = size - 8 - length
-  if (end > there) fail(`is cut off: its tensors need ${end} bytes and ${there} are there`)
-  if (end < there) fail(`has ${there - end} bytes that belong to no tensor`)
-  return { metadata, entries, dataStart: 8 + length }
-}
-
-function entryOf(name: string, value: unknown, fail: (problem: string) => never): TensorEntry {
-  const wrong = (what: string): never => fail(`has a damaged header: ${name} ${what}`)
-  if (!isObject(value)) return wrong("is not described by an object")
-  const { dtype: type, shape, data_offsets: offsets } = value
-  const dtype = typeof type === "string" && Object.hasOwn(OUR_TYPES, type) ? OUR_TYPES[type] : undefined
-  if (dtype === undefined) {
-    return fail(`holds ${name} as ${JSON.stringify(type)}; known types: ${Object.keys(OUR_TYPES).join(", ")}`)
-  }
-  if (!isSizes(shape)) return wrong(`has the shape ${JSON.stringify(shape)}`)
-  if (!isSizes(offsets) || offsets.length !== 2) return wrong(`has the offsets ${JSON.stringify(offsets)}`)
-  const [start, end] = offsets as [number, number]
-  const needed = shape.reduce((product, dim) => product * dim, WIDTH[dtype])
-  if (!Number.isSafeInteger(needed) || end - start !== needed) {
-    return wrong(`needs ${needed} bytes for ${FILE_TYPES[dtype]}[${shape.join(", ")}] and has ${end - start}`)
-  }
-  return { name, dtype, shape, start, end }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-}
-
-function isSizes(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0)
 }
 
 function checkedBooleans(bytes: Uint8Array, name: string, path: string): Uint8Array {

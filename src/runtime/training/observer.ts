@@ -11,8 +11,9 @@ export interface TrainingStart {
   readonly model: string
   readonly trainCases: number
   readonly validCases: number
+  /** of a step: what the gradient is the mean of */
   readonly batch: number
-  readonly batchesPerEpoch: number
+  readonly stepsPerEpoch: number
   readonly epochs: number
   /** all steps that can come, those of a resumed run's past included */
   readonly totalSteps: number

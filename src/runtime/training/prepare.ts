@@ -6,6 +6,7 @@
  */
 import { createHash } from "node:crypto"
 import { resolve } from "node:path"
+import type { Precision } from "../../compiler/passes/precision.js"
 import { buildTrainer, type TrainerDescription } from "../../compiler/trainer.js"
 import { openDataset, samplesOf, type Dataset } from "../data/dataset.js"
 import { SPLITS, type Split } from "../data/sample.js"
@@ -17,7 +18,6 @@ import { programHash, requireFreeFolder, RUN_FORMAT, RunFolder, type RunData } f
 import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
 import { UserError } from "../user-error.js"
 import { planInputs } from "./feeds.js"
-import { scheduleOf } from "./schedule.js"
 import { chooseTokenizer } from "./tokenizer-choice.js"
 import { trackingOf } from "./tracking.js"
 
@@ -31,10 +31,14 @@ export interface NewRunOptions {
   readonly steps?: number | undefined
   readonly epochs?: number | undefined
   readonly batch?: number | undefined
+  /** batches whose gradients are averaged for one step; replaces the model's own */
+  readonly accumulate?: number | undefined
   /** height and width of the images: sets the symbols H and W */
   readonly size?: number | undefined
   readonly seed?: number | undefined
   readonly evalEvery?: number | undefined
+  /** default f32 */
+  readonly precision?: Precision | undefined
   readonly files?: FileOperations | undefined
 }
 
@@ -55,12 +59,18 @@ export async function prepareRun(
     )
   }
   const { training } = model
+  const { precision = "f32" } = options
   const batch = options.batch ?? (training["batch"] as number | undefined) ?? DEFAULTS.batch
   const seed = options.seed ?? (training["seed"] as number | undefined) ?? DEFAULTS.seed
-  const trainer = buildTrainer(model, { batch })
+  const { accumulate } = options
+  const trainer = buildTrainer(model, {
+    batch,
+    precision,
+    hoist: true,
+    ...(accumulate === undefined ? {} : { accumulate }),
+  })
   const plan = planInputs(trainer.description)
   trackingOf(training, plan.scored !== undefined)
-  scheduleOf(training)
 
   const dataset = await openDataset(options.data)
   const trainSamples = samplesOf(dataset, "train")
@@ -79,7 +89,8 @@ export async function prepareRun(
       model: {
         reference: options.model,
         selector: reference.selector,
-        sourceHash: sourceHash(result.sources),
+        sourceHash: sourceHash(result.sources, model),
+        constants: model.constants,
         sources: Object.fromEntries(result.sources),
         programHash: programHash(trainer.savedModel),
       },
@@ -93,6 +104,7 @@ export async function prepareRun(
         steps: options.steps,
         evalEvery: options.evalEvery,
         size: options.size,
+        precision,
       },
       versions: {
         mdl: toolVersion(),

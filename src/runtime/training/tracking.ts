@@ -6,6 +6,7 @@
 import type { SettingValue } from "../../compiler/elaborate/values.js"
 import type { TrainingSettings } from "../../compiler/elaborate/model.js"
 import type { BestScore, Metric } from "../runs/checkpoint.js"
+import { plateauMetric } from "../../compiler/training-plan.js"
 import { UserError } from "../user-error.js"
 import type { SplitScores } from "./scoring.js"
 
@@ -14,28 +15,35 @@ export interface Tracking {
   readonly metric: Metric
   /** epochs without a better result after which training stops */
   readonly patience: number | undefined
+  /** what a plateau schedule is told after each scoring; undefined for other schedules */
+  readonly plateau: Metric | undefined
 }
 
 /**
  * @param scored whether there is an output to score
- * @throws UserError for `patience` on Dice or IoU in a model without one, or with a metric that is not known
+ * @throws UserError for `patience` or `plateau` on Dice or IoU in a model without one, or with a metric that is not known
  */
 export function trackingOf(training: TrainingSettings, scored: boolean): Tracking {
   const stop = training["stop"] as SettingValue | undefined
-  if (stop === undefined) return { metric: scored ? "dice" : "loss", patience: undefined }
+  const plateau = plateauMetric(training["schedule"])
+  requireScored("plateau", plateau, scored)
+  if (stop === undefined) return { metric: scored ? "dice" : "loss", patience: undefined, plateau }
   const named = stop.arguments["metric"] as SettingValue | undefined
   const metric = (["dice", "iou", "loss"] as const).find((name) => name === named?.name)
   if (metric === undefined) throw new UserError("patience waits for a metric that is not known; known: dice, iou, loss")
-  if (metric !== "loss" && !scored) {
-    throw new UserError(
-      `patience waits for a better ${metric}, but no output has the shape of the target: wait for \`loss\`, or add the output`,
-    )
-  }
+  requireScored("patience", metric, scored)
   const patience = stop.arguments["epochs"]
   if (typeof patience !== "number" || !Number.isInteger(patience) || patience < 1) {
     throw new UserError(`patience waits ${JSON.stringify(patience)} epochs: give a whole number, 1 or more`)
   }
-  return { metric, patience }
+  return { metric, patience, plateau }
+}
+
+function requireScored(setting: string, metric: Metric | undefined, scored: boolean): void {
+  if (metric === undefined || metric === "loss" || scored) return
+  throw new UserError(
+    `${setting} waits for a better ${metric}, but no output has the shape of the target: wait for \`loss\`, or add the output`,
+  )
 }
 
 /** The value of the metric; greater is better, except for the loss. */

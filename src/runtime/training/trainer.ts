@@ -13,10 +13,12 @@ import { RunFolder, type RunRecord } from "../runs/run-folder.js"
 import { lockRun } from "../runs/run-lock.js"
 import { NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
+import { multipliesBf16, processorFlags, readProcessor } from "../native/probes.js"
 import { planInputs } from "./feeds.js"
 import type { TrainingObserver, TrainResult } from "./observer.js"
 import { describeData, fingerprintOf, type NewRunOptions, prepareRun } from "./prepare.js"
 import { openSplit } from "./split-loader.js"
+import { stepsPerEpoch } from "./step-runner.js"
 import { FIRST_STATE, hasWorkLeft, TrainingLoop } from "./training-loop.js"
 
 export interface RunningOptions {
@@ -132,6 +134,9 @@ async function runFrom(
   let loop: TrainingLoop | undefined
   let result: TrainResult | undefined
   try {
+    if (record.options.precision === "bf16" && !multipliesBf16(processorFlags(readProcessor()))) {
+      running.observer?.warning?.("this processor has no bf16 instructions: on it, bf16 saves memory but no time")
+    }
     const saved = checkpoint && (await readCheckpoint(folder.path, checkpoint))
     if (saved) requireWorkLeft(saved, record, folder.path)
     const workers = running.workers ?? Math.min(4, Math.max(1, availableParallelism() - 1))
@@ -140,7 +145,7 @@ async function runFrom(
     const validLoader = keep(await openSplit(record, plan, valid, { training: false, workers: Math.min(workers, 1) }))
     const session = keep(await NativeSession.open(folder.modelPath))
     if (saved) restore(session, saved)
-    else session.init(record.options.seed)
+    else session.init(record.options.seed, stepsPerEpoch(trainLoader.batchesPerEpoch, record.description.accumulate))
     // What the log says beyond the checkpoint is done again.
     await folder.rewindLog(saved ? saved.state.step : -1)
     loop = new TrainingLoop({

@@ -19,13 +19,13 @@ import type { Ending, EvaluationEntry, LogEntry } from "../runs/run-log.js"
 import type { NativeSession } from "../session.js"
 import { type GoodCheckpoint, notFinite, notFiniteVariables, TrainingDiverged } from "./diverged.js"
 import { EpochMonitor, NO_STEPS } from "./epoch-monitor.js"
-import { batchFeeds, type InputPlan } from "./feeds.js"
+import type { InputPlan } from "./feeds.js"
 import type { TrainingObserver, TrainResult } from "./observer.js"
 import { parameterCounts } from "./prepare.js"
-import { type Schedule, scheduleOf } from "./schedule.js"
 import { NotFinite, scoreSplit, type SplitScores } from "./scoring.js"
 import { isBetter, outOfPatience, scoreOf, type Tracking, trackingOf } from "./tracking.js"
 import { StepGroup } from "./step-group.js"
+import { type StepResults, StepRunner, stepsPerEpoch } from "./step-runner.js"
 
 export interface LoopParts {
   readonly folder: RunFolder
@@ -49,6 +49,7 @@ export const FIRST_STATE: TrainingState = {
   position: { epoch: 0, batch: 0 },
   best: null,
   evaluatedAt: -1,
+  learningRate: 0,
   sums: NO_STEPS,
 }
 
@@ -71,9 +72,8 @@ export class TrainingLoop {
   private state: TrainingState
   private monitor: EpochMonitor
   private readonly group: StepGroup
-  private readonly schedule: Schedule
+  private readonly runner: StepRunner
   private readonly tracking: Tracking
-  private readonly losses: readonly string[]
   private readonly warnings: string[]
   /** epochs of this call in which a loss stood still */
   private readonly still = new Map<string, number>()
@@ -90,9 +90,9 @@ export class TrainingLoop {
     this.group = new StepGroup()
     this.warnings = parts.history.flatMap((entry) => (entry.kind === "warning" ? [entry.text] : []))
     this.valid = parts.history.findLast((entry) => entry.kind === "evaluation") ?? null
-    this.schedule = scheduleOf(description.training)
+    const { losses, accumulate } = description
+    this.runner = new StepRunner({ session: parts.session, plan: parts.plan, losses, accumulate })
     this.tracking = trackingOf(description.training, parts.plan.scored !== undefined)
-    this.losses = description.losses
     if (parts.start.step > 0) this.lastGood = { step: parts.start.step, epoch: parts.start.position.epoch }
   }
 
@@ -106,16 +106,18 @@ export class TrainingLoop {
     const begun = performance.now()
     const { folder, observer, trainLoader, trainCases, validCases } = this.parts
     const { epochs, steps, batch } = this.limits()
-    const counts = parameterCounts(folder.record.description)
+    const { description } = folder.record
+    const counts = parameterCounts(description)
+    const perEpoch = stepsPerEpoch(trainLoader.batchesPerEpoch, description.accumulate)
     observer.started?.({
       run: folder.path,
       model: folder.record.model.reference,
       trainCases,
       validCases,
-      batch,
-      batchesPerEpoch: trainLoader.batchesPerEpoch,
+      batch: batch * description.accumulate,
+      stepsPerEpoch: perEpoch,
       epochs,
-      totalSteps: Math.min(steps, epochs * trainLoader.batchesPerEpoch),
+      totalSteps: Math.min(steps, epochs * perEpoch),
       startStep: this.state.step,
       trainableParameters: counts.trainable,
       frozenParameters: counts.frozen,
@@ -169,11 +171,12 @@ export class TrainingLoop {
       const next = await this.nextBatch(batches)
       if (!next) return undefined
       this.count("data", (performance.now() - asked) / 1000)
-      await this.step(next)
+      const done = this.runner.run(next, trainLoader.position.batch === 0)
       trainLoader.release(next)
+      if (done) await this.step(done)
       // Batches that are ready come without a turn of the event loop, and signals and workers need one.
       await setImmediate()
-      const ended = await this.afterStep()
+      const ended = done && (await this.afterStep())
       if (ended) {
         await batches.return()
         return ended
@@ -181,7 +184,10 @@ export class TrainingLoop {
     }
   }
 
-  /** A broken file ends training, but not the work so far: the state is saved, and the file can be mended. */
+  /**
+   * A broken file ends training, but not the work so far: the state is saved, and the file can be mended. Batches of a step
+   * that is half done are done again then.
+   */
   private async nextBatch(batches: AsyncGenerator<Batch, void, undefined>): Promise<Batch | undefined> {
     try {
       const next = await batches.next()
@@ -197,22 +203,16 @@ export class TrainingLoop {
     }
   }
 
-  private async step(batch: Batch): Promise<void> {
-    const { session, plan, observer, trainLoader, folder } = this.parts
+  /** Takes in what a step gave. */
+  private async step({ step, losses, total, gradientNorm, learningRate, seconds }: StepResults): Promise<void> {
+    const { observer, trainLoader, folder } = this.parts
     const { epoch } = this.state.position
-    const learningRate = this.schedule(epoch)
-    const begun = performance.now()
-    const results = session.trainStep(batchFeeds(plan, batch, session, "train_step"), learningRate)
-    const seconds = (performance.now() - begun) / 1000
-    const step = results["step"]!
-    const losses = Object.fromEntries(this.losses.map((name) => [name, results[name]!]))
-    const [total, gradientNorm] = [results["total"]!, results["gradient_norm"]!]
     const wrong = notFinite({ ...losses, total, "the gradient norm": gradientNorm })
     if (wrong.length > 0) throw new TrainingDiverged(folder.path, step, epoch, wrong, this.lastGood, learningRate)
     this.count("steps", seconds)
     this.monitor.add(losses)
     this.group.add({ losses, total, gradientNorm, seconds })
-    this.state = { ...this.state, step, position: trainLoader.position, sums: this.monitor.sums() }
+    this.state = { ...this.state, step, position: trainLoader.position, learningRate, sums: this.monitor.sums() }
     observer.step?.({ step, epoch, losses, total, gradientNorm, learningRate })
     if (this.group.count === GROUP) await this.flushGroup(epoch)
   }
@@ -232,8 +232,9 @@ export class TrainingLoop {
       return "interrupted"
     }
     const last = step >= steps || (epochEnded && position.epoch >= epochs)
-    const due = last || (evalEvery === undefined ? epochEnded : step > 0 && step % evalEvery === 0)
-    const evaluation = due && step > 0 && evaluatedAt !== step ? await this.evaluate(epoch) : undefined
+    const regular = evalEvery === undefined ? epochEnded : step > 0 && step % evalEvery === 0
+    const due = last || regular
+    const evaluation = due && step > 0 && evaluatedAt !== step ? await this.evaluate(epoch, regular) : undefined
     if (epochEnded) await this.endEpoch(epoch)
     if (evaluation || epochEnded) await this.save(evaluation?.best ? ["best", "last"] : ["last"])
     else if (performance.now() - this.savedAt > SECONDS_BETWEEN_CHECKPOINTS * 1000) await this.save(["last"])
@@ -242,7 +243,8 @@ export class TrainingLoop {
     return last ? (step >= steps ? "steps" : "epochs") : undefined
   }
 
-  private async evaluate(epoch: number): Promise<EvaluationEntry> {
+  /** @param regular not only because this call of the program ends: an unbroken run would do it too */
+  private async evaluate(epoch: number, regular: boolean): Promise<EvaluationEntry> {
     const { session, plan, validLoader, validCases, observer, folder } = this.parts
     const { step } = this.state
     await this.flushGroup(epoch)
@@ -253,9 +255,10 @@ export class TrainingLoop {
       scores = await scoreSplit(session, plan, validLoader, { progress })
     } catch (thrown) {
       if (!(thrown instanceof NotFinite)) throw thrown
-      throw new TrainingDiverged(folder.path, step, epoch, [thrown.what], this.lastGood, this.schedule(epoch))
+      throw new TrainingDiverged(folder.path, step, epoch, [thrown.what], this.lastGood, this.state.learningRate)
     }
-    const { metric } = this.tracking
+    const { metric, plateau } = this.tracking
+    if (plateau && regular) session.reportScore(scoreOf(plateau, scores))
     const score = scoreOf(metric, scores)
     const best = isBetter(metric, score, this.state.best)
     const seconds = (performance.now() - begun) / 1000
@@ -282,7 +285,7 @@ export class TrainingLoop {
       epoch,
       step: this.state.step,
       steps: this.monitor.count,
-      learning_rate: this.schedule(epoch),
+      learning_rate: this.state.learningRate,
       losses,
       total: Object.values(losses).reduce((a, b) => a + b, 0),
       seconds: this.epochSpent,
@@ -312,7 +315,7 @@ export class TrainingLoop {
       epoch,
       step: this.state.step,
       steps: means.steps,
-      learning_rate: this.schedule(epoch),
+      learning_rate: this.state.learningRate,
       losses: means.losses,
       total: means.total,
       gradient_norm: means.gradientNorm,
@@ -330,7 +333,7 @@ export class TrainingLoop {
     const variables = session.read()
     const wrong = notFiniteVariables(variables)
     if (wrong.length > 0) {
-      throw new TrainingDiverged(folder.path, step, epoch, wrong, this.lastGood, this.schedule(epoch))
+      throw new TrainingDiverged(folder.path, step, epoch, wrong, this.lastGood, this.state.learningRate)
     }
     for (const name of names) await writeCheckpoint(folder.path, name, variables, this.state, files)
     this.lastGood = { step, epoch }

@@ -22,6 +22,7 @@ import {
   seededUniform,
   type NamedCase,
 } from "./case-values.js"
+import { MeasuredErrors } from "./measured-errors.js"
 
 const options = { sizes: CASE_SIZES, seed: 7, step: 3 }
 
@@ -41,6 +42,8 @@ const NO_GRADIENT_BY_DECISION: { readonly [name in OpName]?: { readonly inputs: 
 const STEP = 1e-5
 /** Against max(1, |gradient|): the error of a central difference with this step is about 1e-10 for functions of size 1. */
 const TOLERANCE = 1e-6
+const errors = new MeasuredErrors("differences")
+
 /** More elements than this are sampled. */
 const ELEMENTS = 48
 
@@ -92,11 +95,16 @@ test.each(differentiable)("the gradient of $id equals finite differences", ({ id
       const expected = (above - below) / (2 * STEP)
       const actual = found ? found.data[element]! : 0
       const error = Math.abs(actual - expected) / Math.max(1, Math.abs(expected))
+      errors.record(op, error)
       expect(error, `input ${index}, element ${element}: rule ${actual}, differences ${expected}`).toBeLessThan(
         TOLERANCE,
       )
     }
   })
+})
+
+test("no error is larger than docs/operators.md says (else: node scripts/docs/measure-operators.mjs)", () => {
+  expect(errors.grown()).toEqual([])
 })
 
 test("every op with a gradient rule has a case that proves it", () => {

@@ -14,6 +14,7 @@ import { fromValues, type NdArray } from "../../../src/compiler/ops/ndarray.js"
 import { NotInInference } from "../../../src/compiler/ops/not-in-inference.js"
 import { opDefinition } from "../../../src/compiler/ops/registry.js"
 import { interpret } from "../../../src/compiler/targets/reference/interpret.js"
+import { MeasuredErrors, relativeError } from "./measured-errors.js"
 import { torchCases } from "./torch-cases.js"
 
 const OPTIONS = { sizes: new Map<string, number>(), seed: 0, step: 0 }
@@ -44,11 +45,19 @@ function expectClose(actual: NdArray, expected: NdArray, name: string): void {
 
 describe("results and gradients are PyTorch's", () => {
   const cases = torchCases()
+  const errors = new MeasuredErrors("pytorch-images")
 
-  test.each(cases.map((c) => [c.id, c] as const))("%s", (_, { graph, feeds, expected }) => {
+  test.each(cases.map((c) => [c.id, c] as const))("%s", (id, { graph, feeds, expected }) => {
     const wanted = graph.outputs.map(({ value }) => value)
     const results = interpret(graph, wanted, feeds, OPTIONS)
-    graph.outputs.forEach(({ name }, index) => expectClose(results[index]!, expected.get(name)!, name))
+    graph.outputs.forEach(({ name }, index) => {
+      errors.record(id.split(":")[0] as OpName, relativeError(results[index]!.data, expected.get(name)!.data))
+      expectClose(results[index]!, expected.get(name)!, name)
+    })
+  })
+
+  test("no error is larger than docs/operators.md says (else: node scripts/docs/measure-operators.mjs)", () => {
+    expect(errors.grown()).toEqual([])
   })
 
   test("the fixture covers every op of these families that a model can call", () => {

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest"
 import { asConstant } from "../../../src/compiler/ir/dims.js"
+import type { ConcreteType } from "../../../src/compiler/ops/definition.js"
 import { OP_NAMES } from "../../../src/compiler/ops/names.js"
 import type { NdArray } from "../../../src/compiler/ops/ndarray.js"
 import { opDefinition, registry } from "../../../src/compiler/ops/registry.js"
@@ -69,7 +70,7 @@ test.each(allCases())("reference and inference agree on $id", (named) => {
 
 test.each(allCases())("costs of $id are natural numbers", ({ op, case: c }) => {
   const { graph, inputs, outputs } = buildCase(op, c)
-  const concrete = (id: number): { dtype: "f32" | "i32" | "bool"; shape: number[] } => {
+  const concrete = (id: number): ConcreteType => {
     const { dtype, shape } = graph.values[id]!.type
     return { dtype, shape: shape.map((dim) => asConstant(dim)!) }
   }

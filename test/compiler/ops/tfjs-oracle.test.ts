@@ -9,12 +9,15 @@ import type { NdArray } from "../../../src/compiler/ops/ndarray.js"
 import { opDefinition } from "../../../src/compiler/ops/registry.js"
 import { interpret } from "../../../src/compiler/targets/reference/interpret.js"
 import { allCases, buildCase, buildGradientCase, CASE_SIZES, drawCase } from "./case-values.js"
+import { MeasuredErrors, relativeError } from "./measured-errors.js"
 import { ORACLES, type Oracle } from "./tfjs-oracle.js"
 
 const options = { sizes: CASE_SIZES, seed: 7, step: 3 }
 
-/** Against max(1, largest |reference|); tfjs computes in float32. */
+/** Relative to the largest magnitude; tfjs computes in float32. */
 const TOLERANCE = 1e-4
+
+const errors = { forward: new MeasuredErrors("tfjs"), gradient: new MeasuredErrors("tfjs-gradient") }
 
 const oracles: Readonly<Record<OpName, Oracle>> = ORACLES
 
@@ -42,11 +45,10 @@ function attributesOf(op: OpName, c: OpCase): Attributes {
   return buildCase(op, c).graph.nodes.at(-1)!.attributes
 }
 
-function expectClose(actual: tf.Tensor, expected: NdArray, what: string): void {
+function expectClose(op: OpName, kind: keyof typeof errors, actual: tf.Tensor, expected: NdArray, what: string): void {
   expect(actual.shape, what).toEqual(expected.shape)
-  const data = actual.dataSync()
-  const scale = expected.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1)
-  const error = expected.data.reduce((worst, value, i) => Math.max(worst, Math.abs(value - data[i]!)), 0) / scale
+  const error = relativeError(actual.dataSync(), expected.data)
+  errors[kind].record(op, error)
   expect(error, what).toBeLessThan(TOLERANCE)
 }
 
@@ -60,7 +62,7 @@ test.each(compared)("tfjs computes $id", ({ op, case: c, oracle }) => {
   const values = drawCase(op, c)
   const feeds = new Map(inputs.map((id, index) => [id, values[index]!]))
   const [expected] = interpret(graph, outputs.slice(0, 1), feeds, options)
-  expectClose(oracle.run(toTensors(c, values), attributesOf(op, c)), expected!, "result")
+  expectClose(op, "forward", oracle.run(toTensors(c, values), attributesOf(op, c)), expected!, "result")
 })
 
 const differentiated = compared.filter(
@@ -92,8 +94,12 @@ test.each(differentiated)("tfjs differentiates $id", ({ op, case: c, oracle }) =
   const wanted = varied.map((index) => built.gradients[index]!)
   expect(wanted.every((value) => value !== undefined)).toBe(true)
   interpret(built.graph, wanted, feeds, options).forEach((expected, position) => {
-    expectClose(actual[position]!, expected, `gradient by input ${varied[position]}`)
+    expectClose(op, "gradient", actual[position]!, expected, `gradient by input ${varied[position]}`)
   })
+})
+
+test("no error is larger than docs/operators.md says (else: node scripts/docs/measure-operators.mjs)", () => {
+  expect([...errors.forward.grown(), ...errors.gradient.grown()]).toEqual([])
 })
 
 describe("what is not compared", () => {

@@ -9,8 +9,16 @@
 import * as tf from "@tensorflow/tfjs"
 import type { Attributes } from "../../../src/compiler/ir/graph.js"
 import type { OpName } from "../../../src/compiler/ops/names.js"
-import { booleanAttribute, integersAttribute, normalAxis, numberAttribute } from "../../../src/compiler/ops/shapes.js"
+import { parseEquation } from "../../../src/compiler/ops/einsum.js"
+import {
+  booleanAttribute,
+  integersAttribute,
+  normalAxis,
+  numberAttribute,
+  stringAttribute,
+} from "../../../src/compiler/ops/shapes.js"
 import { sizeList } from "../../../src/compiler/ops/sized-attributes.js"
+import { IMAGE_ORACLES } from "./images-oracle.js"
 
 type Tensors = readonly tf.Tensor[]
 export type OracleRule = (inputs: Tensors, attributes: Attributes) => tf.Tensor
@@ -44,12 +52,12 @@ const reduction = (run: (x: tf.Tensor, axes: number[] | undefined, keep: boolean
 })
 
 /** Exchanges an axis with the last one, runs, and exchanges back: tfjs normalises along the last axis only. */
-const alongLast = (run: (x: tf.Tensor) => tf.Tensor): Oracle => ({
+const alongLast = (run: (x: tf.Tensor, attributes: Attributes) => tf.Tensor): Oracle => ({
   run: ([x], attributes) => {
     const rank = x!.rank
     const axis = normalAxis(numberAttribute(attributes, "axis"), rank)
     const swap = Array.from({ length: rank }, (_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i))
-    return tf.transpose(run(tf.transpose(x!, swap)), swap)
+    return tf.transpose(run(tf.transpose(x!, swap), attributes), swap)
   },
 })
 
@@ -65,121 +73,6 @@ function matmul([a, b]: Tensors, attributes: Attributes): tf.Tensor {
     booleanAttribute(attributes, "transpose_a"),
     booleanAttribute(attributes, "transpose_b"),
   )
-}
-
-/** Puts zeros between the taps of an HWIO filter, which is what dilation is. */
-function dilated(filter: tf.Tensor4D, [down, across]: readonly [number, number]): tf.Tensor4D {
-  const [rows, columns, channels, results] = filter.shape
-  const spaced = tf.pad(filter.reshape([rows, 1, columns, 1, channels, results]), [
-    [0, 0],
-    [0, down - 1],
-    [0, 0],
-    [0, across - 1],
-    [0, 0],
-    [0, 0],
-  ])
-  const size = [(rows - 1) * down + 1, (columns - 1) * across + 1, channels, results]
-  return spaced.reshape([rows * down, columns * across, channels, results]).slice([0, 0, 0, 0], size) as tf.Tensor4D
-}
-
-const toNhwc = (x: tf.Tensor): tf.Tensor4D => tf.transpose(x as tf.Tensor4D, [0, 2, 3, 1])
-const toNchw = (x: tf.Tensor): tf.Tensor4D => tf.transpose(x as tf.Tensor4D, [0, 3, 1, 2])
-
-/** NHWC images with a border of `value`. */
-function bordered(x: tf.Tensor4D, [rows, columns]: readonly number[], value = 0): tf.Tensor4D {
-  return tf.pad(x, [[0, 0], [rows!, rows!], [columns!, columns!], [0, 0]], value) // prettier-ignore
-}
-
-function conv2d([x, weight]: Tensors, attributes: Attributes): tf.Tensor {
-  const [padding, stride, dilation] = ["padding", "stride", "dilation"].map((name) =>
-    integersAttribute(attributes, name),
-  ) as [readonly number[], readonly number[], readonly number[]]
-  const groups = numberAttribute(attributes, "groups")
-  const image = bordered(toNhwc(x!), padding)
-  // A split in one has no gradient in tfjs.
-  const parts = groups === 1 ? [image] : tf.split(image, groups, 3)
-  const filters = groups === 1 ? [weight!] : tf.split(weight!, groups, 0)
-  const results = parts.map((part, group) => {
-    const filter = tf.transpose(filters[group]! as tf.Tensor4D, [2, 3, 1, 0])
-    const spread = dilated(filter, dilation as unknown as [number, number])
-    return tf.conv2d(part as tf.Tensor4D, spread, [stride[0]!, stride[1]!], "valid")
-  })
-  return toNchw(groups === 1 ? results[0]! : tf.concat(results, 3))
-}
-
-/** A sequence is an image of height 1. */
-function conv1d([x, weight]: Tensors, attributes: Attributes): tf.Tensor {
-  const image = tf.expandDims(x!, 2)
-  const filter = tf.expandDims(weight!, 2)
-  const first = (name: string): number => integersAttribute(attributes, name)[0]!
-  const result = conv2d([image, filter], {
-    stride: [1, first("stride")],
-    padding: [0, first("padding")],
-    dilation: [1, first("dilation")],
-    groups: numberAttribute(attributes, "groups"),
-  })
-  return tf.squeeze(result, [2])
-}
-
-// ------------------------------------------------------------------------------------------------------------- images
-
-const pair = (attributes: Attributes, name: string): [number, number] => {
-  const [rows, columns] = integersAttribute(attributes, name)
-  return [rows!, columns!]
-}
-
-function maxPool([x]: Tensors, attributes: Attributes): tf.Tensor {
-  const image = bordered(toNhwc(x!), pair(attributes, "padding"), -1e30)
-  return toNchw(tf.maxPool(image, pair(attributes, "kernel"), pair(attributes, "stride"), "valid"))
-}
-
-/** The mean of a padded window; divided by the covered share of it when the border does not count. */
-function avgPool([x]: Tensors, attributes: Attributes): tf.Tensor {
-  const image = toNhwc(x!)
-  const mean = (of: tf.Tensor4D): tf.Tensor4D =>
-    tf.avgPool(
-      bordered(of, pair(attributes, "padding")),
-      pair(attributes, "kernel"),
-      pair(attributes, "stride"),
-      "valid",
-    )
-  const result = mean(image)
-  return toNchw(booleanAttribute(attributes, "count_include_pad") ? result : tf.div(result, mean(tf.onesLike(image))))
-}
-
-/** Every pixel repeated, by adding axes and broadcasting over them (the gradient of tfjs's tile stops at rank 4). */
-function upsampleNearest([x]: Tensors, attributes: Attributes): tf.Tensor {
-  const scale = numberAttribute(attributes, "scale")
-  const [n, c, h, w] = x!.shape as [number, number, number, number]
-  const spread = tf.mul(tf.reshape(x!, [n, c, h, 1, w, 1]), tf.ones([1, 1, 1, scale, 1, scale]))
-  return tf.reshape(spread, [n, c, h * scale, w * scale])
-}
-
-/**
- * Interpolation as two matrix products: row i of the matrix holds the weights of the pixels that result i is made of.
- * (tfjs's own resizeBilinear has a wrong gradient for half-pixel centres.)
- */
-function upsampleBilinear([x]: Tensors, attributes: Attributes): tf.Tensor {
-  const scale = numberAttribute(attributes, "scale")
-  const aligned = booleanAttribute(attributes, "align_corners")
-  const weights = (size: number): tf.Tensor2D => {
-    const ratio = aligned ? (size * scale > 1 ? (size - 1) / (size * scale - 1) : 0) : 1 / scale
-    const rows = Array.from({ length: size * scale }, (_, i) => {
-      const source = aligned ? i * ratio : Math.max((i + 0.5) * ratio - 0.5, 0)
-      return Array.from({ length: size }, (_, j) => Math.max(0, 1 - Math.abs(Math.min(source, size - 1) - j)))
-    })
-    return tf.tensor2d(rows)
-  }
-  const [n, c, h, w] = x!.shape as [number, number, number, number]
-  const acrossRows = tf.matMul(tf.reshape(x!, [n * c * h, w]), weights(w), false, true)
-  const columns = tf.transpose(tf.reshape(acrossRows, [n * c, h, w * scale]), [0, 2, 1])
-  const down = tf.matMul(tf.reshape(columns, [n * c * w * scale, h]), weights(h), false, true)
-  return tf.reshape(tf.transpose(tf.reshape(down, [n * c, w * scale, h * scale]), [0, 2, 1]), [
-    n,
-    c,
-    h * scale,
-    w * scale,
-  ])
 }
 
 // ---------------------------------------------------------------------------------------------- normalisation, indexing
@@ -221,10 +114,92 @@ function rankDescending([x]: Tensors): tf.Tensor {
   return tf.topk(tf.neg(order), k, true).indices
 }
 
+/** A one-hot weight for each index, in a new last axis: products and sums have gradients in tfjs. */
+const oneHotWeights = (indices: tf.Tensor, extent: number): tf.Tensor =>
+  tf.cast(tf.oneHot(indices as tf.Tensor1D, extent), "float32")
+
+function takeAlongAxis([x, indices]: Tensors, attributes: Attributes): tf.Tensor {
+  const axis = normalAxis(numberAttribute(attributes, "axis"), x!.rank)
+  const weights = oneHotWeights(indices!, x!.shape[axis]!)
+  const all = Array.from({ length: x!.rank }, (_, i) => i)
+  const others = all.filter((i) => i !== axis)
+  // [..., extent] with a place for m where the axis was
+  const last = tf.expandDims(tf.transpose(x!, [...others, axis]), axis)
+  return tf.cast(tf.sum(tf.mul(last, weights), -1), x!.dtype)
+}
+
+function scatterAlongAxis([updates, indices]: Tensors, attributes: Attributes): tf.Tensor {
+  const axis = normalAxis(numberAttribute(attributes, "axis"), updates!.rank)
+  const [extent] = sizeList(attributes, "size") as [number]
+  const summed = tf.sum(tf.mul(tf.expandDims(updates!, -1), oneHotWeights(indices!, extent)), axis)
+  const others = Array.from({ length: updates!.rank - 1 }, (_, i) => i)
+  return tf.transpose(summed, [...others.slice(0, axis), updates!.rank - 1, ...others.slice(axis)])
+}
+
+function topK([x]: Tensors, attributes: Attributes): tf.Tensor {
+  const axis = normalAxis(numberAttribute(attributes, "axis"), x!.rank)
+  const swap = Array.from({ length: x!.rank }, (_, i) => (i === axis ? x!.rank - 1 : i === x!.rank - 1 ? axis : i))
+  const sign = booleanAttribute(attributes, "largest") ? 1 : -1
+  const { values } = tf.topk(tf.mul(tf.transpose(x!, swap), sign), numberAttribute(attributes, "k"), true)
+  return tf.transpose(tf.mul(values, sign), swap)
+}
+
+const position = (run: (x: tf.Tensor, axis: number) => tf.Tensor): Oracle => ({
+  run: ([x], attributes) => {
+    const axis = normalAxis(numberAttribute(attributes, "axis"), x!.rank)
+    const found = run(x!, axis)
+    return booleanAttribute(attributes, "keep") ? tf.expandDims(found, axis) : found
+  },
+})
+
+/** All operands spread over all letters, multiplied, and summed over those that the result does not have. */
+function einsum(operands: Tensors, attributes: Attributes): tf.Tensor {
+  const equation = parseEquation(stringAttribute(attributes, "equation"))
+  if (typeof equation === "string") throw new Error(equation)
+  const summed = [...new Set(equation.operands.join(""))].filter((letter) => !equation.result.includes(letter))
+  const letters = [...equation.result, ...summed]
+  const spread = operands.map((operand, index) => {
+    const own = equation.operands[index]!
+    const present = letters.filter((letter) => own.includes(letter))
+    const ordered = tf.transpose(
+      operand,
+      present.map((letter) => own.indexOf(letter)),
+    )
+    return tf.reshape(
+      ordered,
+      letters.map((letter) => (own.includes(letter) ? operand.shape[own.indexOf(letter)]! : 1)),
+    )
+  })
+  const product = spread.reduce((a, b) => tf.mul(a, b))
+  return tf.sum(
+    product,
+    summed.map((_, i) => equation.result.length + i),
+  )
+}
+
+const hardSigmoid = (x: tf.Tensor): tf.Tensor => tf.div(tf.clipByValue(tf.add(x, 3), 0, 6), 6)
+
+function gelu([x]: Tensors, attributes: Attributes): tf.Tensor {
+  const inner =
+    stringAttribute(attributes, "approximate") === "none"
+      ? tf.erf(tf.div(x!, Math.SQRT2))
+      : tf.tanh(tf.mul(Math.sqrt(2 / Math.PI), tf.add(x!, tf.mul(0.044715, tf.pow(x!, 3)))))
+  return tf.mul(tf.mul(x!, 0.5), tf.add(inner, 1))
+}
+
+function groupNorm([x, gain, bias]: Tensors, attributes: Attributes): tf.Tensor {
+  const grouped = tf.reshape(x!, [x!.shape[0]!, numberAttribute(attributes, "groups"), -1])
+  const { mean, variance } = tf.moments(grouped, 2, true)
+  const deviation = tf.sqrt(tf.add(variance, numberAttribute(attributes, "epsilon")))
+  const normal = tf.reshape(tf.div(tf.sub(grouped, mean), deviation), x!.shape)
+  return tf.add(tf.mul(normal, perChannel(gain!, x!.rank)), perChannel(bias!, x!.rank))
+}
+
 const INTERNAL = "no counterpart of its own; compared through the gradient of the forward op"
 const RANDOM = "tfjs draws other numbers; compared with TensorFlow bit for bit by the TensorFlow conformance tests"
 
 export const ORACLES = {
+  ...IMAGE_ORACLES,
   neg: unary(tf.neg),
   abs: unary(tf.abs),
   exp: unary(tf.exp),
@@ -238,6 +213,13 @@ export const ORACLES = {
   tanh: unary(tf.tanh),
   erf: unary(tf.erf),
   floor: { run: ([x]) => tf.floor(x!), noGradient: "floor has none here, tfjs says 0" },
+  ceil: { run: ([x]) => tf.ceil(x!), noGradient: "ceil has none here, tfjs says 0" },
+  round: { run: ([x]) => tf.round(x!), noGradient: "round has none here, tfjs says 0" },
+  sign: { run: ([x]) => tf.sign(x!), noGradient: "zero everywhere, which the rule says by leaving it out" },
+  sin: unary(tf.sin),
+  cos: unary(tf.cos),
+  log1p: unary(tf.log1p),
+  expm1: unary(tf.expm1),
   logical_not: unary(tf.logicalNot),
   clamp: {
     run: ([x], attributes) =>
@@ -249,6 +231,20 @@ export const ORACLES = {
       return tf.cast(x!, to === "f32" ? "float32" : to === "i32" ? "int32" : "bool")
     },
   },
+  gelu: { run: gelu },
+  silu: unary((x) => tf.mul(x, tf.sigmoid(x))),
+  quick_gelu: unary((x) => tf.mul(x, tf.sigmoid(tf.mul(x, 1.702)))),
+  softplus: unary(tf.softplus),
+  leaky_relu: { run: ([x], attributes) => tf.leakyRelu(x!, numberAttribute(attributes, "slope")) },
+  elu: unary(tf.elu),
+  hardsigmoid: unary(hardSigmoid),
+  hardswish: unary((x) => tf.mul(x, hardSigmoid(x))),
+  tanh_gradient: { none: INTERNAL },
+  elu_gradient: { none: INTERNAL },
+  softplus_gradient: { none: INTERNAL },
+  leaky_relu_gradient: { none: INTERNAL },
+  swish_gradient: { none: INTERNAL },
+  gelu_gradient: { none: INTERNAL },
   add: binary(tf.add),
   sub: binary(tf.sub),
   mul: binary(tf.mul),
@@ -256,10 +252,13 @@ export const ORACLES = {
     // tfjs rounds integer quotients down, so integers are divided as floats and truncated by the cast.
     run: ([a, b]) => (a!.dtype === "int32" ? tf.cast(tf.div(tf.cast(a!, "float32"), b!), "int32") : tf.div(a!, b!)),
   },
+  floor_div: binary(tf.floorDiv),
+  remainder: binary(tf.mod),
   pow: binary(tf.pow),
   maximum: spreadBinary(tf.maximum),
   minimum: spreadBinary(tf.minimum),
   equal: binary(tf.equal),
+  not_equal: binary(tf.notEqual),
   less: binary(tf.less),
   less_equal: binary(tf.lessEqual),
   greater: binary(tf.greater),
@@ -278,18 +277,14 @@ export const ORACLES = {
   mean: reduction(tf.mean),
   max: reduction(tf.max),
   min: reduction(tf.min),
+  log_sum_exp: reduction(tf.logSumExp),
+  any: reduction(tf.any),
+  all: reduction(tf.all),
   reshape: { run: ([x], attributes) => tf.reshape(x!, [...sizeList(attributes, "shape")]) },
   transpose: { run: ([x], attributes) => tf.transpose(x!, [...integersAttribute(attributes, "perm")]) },
   concat: { run: (parts, attributes) => tf.concat([...parts], numberAttribute(attributes, "axis")) },
   slice: {
     run: ([x], attributes) => tf.slice(x!, [...sizeList(attributes, "starts")], [...sizeList(attributes, "sizes")]),
-  },
-  pad: {
-    run: ([x], attributes) => {
-      const after = sizeList(attributes, "after")
-      const borders = sizeList(attributes, "before").map((size, axis): [number, number] => [size, after[axis]!])
-      return tf.pad(x!, borders, numberAttribute(attributes, "value"))
-    },
   },
   broadcast_to: { run: ([x], attributes) => tf.broadcastTo(x!, [...sizeList(attributes, "shape")]) },
   constant: { none: "its values are its meaning" },
@@ -298,33 +293,31 @@ export const ORACLES = {
   random_normal: { none: RANDOM },
   dropout: { none: "its inference form is the identity" },
   matmul: { run: matmul },
-  conv1d: { run: conv1d },
+  einsum: { run: einsum },
   relu_gradient: { none: INTERNAL },
   sigmoid_gradient: { none: INTERNAL },
-  conv1d_input_gradient: { none: INTERNAL },
-  conv1d_filter_gradient: { none: INTERNAL },
-  conv2d: { run: conv2d },
-  conv2d_input_gradient: { none: INTERNAL },
-  conv2d_filter_gradient: { none: INTERNAL },
   softmax: alongLast((x) => tf.softmax(x)),
   log_softmax: alongLast((x) => tf.logSoftmax(x)),
   batch_norm: { run: batchNorm, constants: [3, 4] },
   batch_norm_training: { none: "tfjs has no batch normalisation that takes its own statistics" },
   batch_norm_training_gradient: { none: INTERNAL },
   layer_norm: { run: layerNorm },
-  max_pool2d: { run: maxPool },
-  max_pool2d_gradient: { none: INTERNAL },
-  avg_pool2d: { run: avgPool },
-  avg_pool2d_gradient: { none: INTERNAL },
-  upsample_nearest2d: { run: upsampleNearest },
-  upsample_nearest2d_gradient: { none: INTERNAL },
-  upsample_bilinear2d: { run: upsampleBilinear },
-  upsample_bilinear2d_gradient: { none: INTERNAL },
+  group_norm: { run: groupNorm },
+  group_norm_gradient: { none: INTERNAL },
   gather: {
     run: ([table, indices], attributes) => tf.gather(table!, indices!, numberAttribute(attributes, "axis")),
   },
   scatter_add: { run: scatterAdd },
   one_hot: { run: ([indices], attributes) => tf.oneHot(indices!, numberAttribute(attributes, "depth")) },
   rank_descending: { run: rankDescending },
+  take_along_axis: { run: takeAlongAxis },
+  scatter_along_axis: { run: scatterAlongAxis },
+  top_k: { run: topK, noGradient: "tfjs has none for topk; compared with PyTorch and finite differences" },
+  argmax: position(tf.argMax),
+  argmin: position(tf.argMin),
+  // the gradient of tfjs's cumsum is right along the last axis only
+  cumsum: alongLast((x, attributes) =>
+    tf.cumsum(x, x.rank - 1, booleanAttribute(attributes, "exclusive"), booleanAttribute(attributes, "reverse")),
+  ),
   stop_gradient: { none: "the identity; that its gradient stops is a test of its own" },
 } satisfies Record<OpName, Oracle>

@@ -54,8 +54,7 @@ export interface GeneratedTrainer {
   readonly PREDICT_INPUTS: readonly string[]
   readonly OUTPUTS: Readonly<Record<string, readonly number[]>>
   readonly LOSSES: readonly string[]
-  readonly TRAINING: { readonly epochs: number; readonly seed: number }
-  learningRate(epoch: number): number
+  readonly TRAINING: { readonly epochs: number; readonly seed: number; readonly accumulate: number }
   epochOrder(count: number, seed: number, epoch: number): number[]
   randomBatch(n: number, seed: number): Record<string, Float32Array | Int32Array>
   openData(folder: string): { readonly splits: Readonly<Record<string, { readonly count: number }>> }

@@ -4,8 +4,9 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { format } from "prettier"
 import { afterAll, describe, expect, test } from "vitest"
+import { rateSentence } from "../../../src/compiler/package/learning-rate.js"
 import { settingsLeftOut } from "../../../src/compiler/package/trainer-source.js"
-import { scheduleOf } from "../../../src/runtime/training/schedule.js"
+import { rateSpec } from "../../../src/compiler/training-plan.js"
 import { zoo } from "../source-host.js"
 import { folderForPackages, importPackage, packageOf, tinyModel, type GeneratedTrainer } from "./package-model.js"
 
@@ -65,7 +66,7 @@ describe("the constants", () => {
     expect([...program.PREDICT_INPUTS].sort()).toEqual(["image", "note_ids", "note_valid"])
     expect(program.OUTPUTS).toEqual({ probability: [1, 16, 16] })
     expect(program.LOSSES).toEqual(["dice", "cross_entropy"])
-    expect(program.TRAINING).toEqual({ epochs: 3, seed: 1 })
+    expect(program.TRAINING).toEqual({ epochs: 3, seed: 1, accumulate: 1 })
   })
 
   test("of a full model name every loss and input", async () => {
@@ -76,18 +77,48 @@ describe("the constants", () => {
   })
 })
 
-describe("the learning rate is that of mdl train, to the last bit", () => {
+describe("the learning rate is told in words", () => {
   test.each([
-    ["no schedule", "optimizer = adam(lr = 3e-4)"],
-    ["no settings but one", "batch = 4"],
-    ["constant", "optimizer = sgd(lr = 0.1, momentum = 0.9)\n schedule = constant_rate()"],
-    ["cosine with restarts", "optimizer = adam(lr = 3e-4)\n schedule = cosine_restarts(period = 7, min = 1e-5)"],
-    ["exponential", "optimizer = adam(lr = 1e-3)\n schedule = exponential(gamma = 0.93, floor = 0.1)"],
-  ])("%s", async (_, train) => {
-    const rate = scheduleOf(tinyModel(train).training)
-    const program = await generated(train)
-    const epochs = Array.from({ length: 60 }, (_, epoch) => epoch)
-    expect(epochs.map((epoch) => program.learningRate(epoch))).toEqual(epochs.map(rate))
+    ["batch = 4", "The same in all steps, 0.001."],
+    ["optimizer = sgd(lr = 0.1, momentum = 0.9)\n schedule = constant_rate()", "The same in all steps, 0.1."],
+    [
+      "optimizer = adam(lr = 3e-4)\n schedule = cosine_restarts(period = 7, min = 1e-5, factor = 2)",
+      "Falls from 0.0003 to 0.00001 along a cosine, and starts again after 7 epochs, each cycle 2 times as long as the one before.",
+    ],
+    [
+      "schedule = exponential(gamma = 0.93, floor = 0.1)",
+      "0.001, times 0.93 for each epoch, but never below 0.1 of it.",
+    ],
+    [
+      "warmup = 1\n schedule = step(every = 30)",
+      "Rises to 0.001 in 1 epoch. 0.001, times 0.1 whenever 30 epochs have passed.",
+    ],
+    [
+      'schedule = cosine(length = 900, per = "step")\n warmup = 100',
+      "Rises to 0.001 in 100 steps. Falls from 0.001 to 0 along a cosine in 900 steps, and stays there.",
+    ],
+    [
+      "schedule = polynomial(length = 50, power = 0.9)",
+      "Falls from 0.001 to 0 in 50 epochs, as (1 - t/50)^0.9, and stays there.",
+    ],
+    [
+      "schedule = plateau(loss, patience = 3)",
+      "0.001, times 0.1 when more than 3 scores in a row were not better, never below 0.",
+    ],
+  ])("%s", (train, sentence) => {
+    expect(rateSentence(rateSpec(tinyModel(train).training))).toBe(sentence)
+  })
+})
+
+describe("what a program has", () => {
+  test("follows from the settings: summed gradients, a score", async () => {
+    const text = async (train: string) => (await packageOf(tinyModel(train))).get("trainer.mjs") as string
+    expect(await text("accumulate = 3")).toContain("export function trainStep(...batches)")
+    expect(await text("schedule = plateau(loss)")).toContain("export function reportScore(score)")
+    expect(await text("schedule = plateau(loss)")).toContain(" *   schedule: the rate stays as long as nothing calls")
+    expect(await text("average = ema()")).toContain("evaluate and predict use averages of the weights")
+    const plain = await text("batch = 4")
+    for (const part of ["...batches) {", "reportScore", "averages"]) expect(plain).not.toContain(part)
   })
 })
 

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { chooseCases } from "../../../src/runtime/reports/case-gallery.js"
-import { settingText } from "../../../src/runtime/reports/run-facts.js"
+import { formatSetting } from "../../../src/compiler/elaborate/values.js"
 
 const scored = (dice: number, id = `case${dice}`) => ({ id, note: "", dice, iou: dice, tp: 0, fp: 0, fn: 0 })
 const chosen = (dices: readonly number[], each: number) =>
@@ -32,10 +32,11 @@ describe("chooseCases", () => {
   })
 })
 
-describe("settingText", () => {
+describe("formatSetting", () => {
   it("writes a setting as the model does", () => {
-    expect(settingText({ name: "adam", arguments: { lr: 0.001 } })).toBe("adam(lr = 0.001)")
-    expect(settingText({ name: "clip", arguments: {} })).toBe("clip")
-    expect(settingText([1, { name: "a", arguments: {} }, "x"])).toBe("[1, a, x]")
+    expect(formatSetting({ name: "adam", arguments: { lr: 0.001 } })).toBe("adam(lr = 0.001)")
+    expect(formatSetting({ name: "clip", arguments: {} })).toBe("clip")
+    expect(formatSetting([1, { name: "a", arguments: {} }, "x"])).toBe('[1, a, "x"]')
+    expect(formatSetting({ fields: { vision: 0.1, decoder: 2 } })).toBe("{ vision: 0.1, decoder: 2 }")
   })
 })

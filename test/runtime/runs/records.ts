@@ -18,7 +18,7 @@ export const RECORD: RunRecord = {
     programHash: programHash(PROGRAM),
   },
   description: {
-    format: 1,
+    format: 2,
     model: "M",
     variant: "tiny",
     sizes: {},
@@ -26,6 +26,7 @@ export const RECORD: RunRecord = {
     inputs: [],
     outputs: [],
     losses: ["a"],
+    accumulate: 1,
     parameters: [],
     training: {},
   },
@@ -40,6 +41,7 @@ export const STATE: TrainingState = {
   position: { epoch: 1, batch: 4 },
   best: { metric: "dice", score: 0.5, step: 8, epoch: 0 },
   evaluatedAt: 8,
+  learningRate: 3e-4,
   sums: { steps: 4, losses: { a: 1.25 }, constant: { a: null } },
 }
 

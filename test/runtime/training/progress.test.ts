@@ -20,7 +20,7 @@ const START: TrainingStart = {
   trainCases: 40,
   validCases: 10,
   batch: 4,
-  batchesPerEpoch: 10,
+  stepsPerEpoch: 10,
   epochs: 3,
   totalSteps: 30,
   startStep: 0,

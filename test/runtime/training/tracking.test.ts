@@ -11,9 +11,9 @@ const patience = (metric: string, epochs: unknown) => ({
 const best = (metric: Metric, score: number, epoch = 0): BestScore => ({ metric, score, step: 1, epoch })
 
 test("the metric is that of stop, else Dice, else the loss", () => {
-  expect(trackingOf(patience("iou", 3), true)).toEqual({ metric: "iou", patience: 3 })
-  expect(trackingOf({}, true)).toEqual({ metric: "dice", patience: undefined })
-  expect(trackingOf({}, false)).toEqual({ metric: "loss", patience: undefined })
+  expect(trackingOf(patience("iou", 3), true)).toEqual({ metric: "iou", patience: 3, plateau: undefined })
+  expect(trackingOf({}, true)).toEqual({ metric: "dice", patience: undefined, plateau: undefined })
+  expect(trackingOf({}, false)).toEqual({ metric: "loss", patience: undefined, plateau: undefined })
 })
 
 describe("stop is refused", () => {
@@ -29,6 +29,15 @@ describe("stop is refused", () => {
   })
 })
 
+test("a plateau schedule waits for a score that the model has", () => {
+  const plateau = (metric: string) => ({
+    schedule: { name: "plateau", arguments: { metric: { name: metric, arguments: {} } } },
+  })
+  expect(trackingOf(plateau("iou"), true)).toEqual({ metric: "dice", patience: undefined, plateau: "iou" })
+  expect(trackingOf(plateau("loss"), false).plateau).toBe("loss")
+  expect(() => trackingOf(plateau("dice"), false)).toThrow(/plateau waits for a better dice, but no output has the shape/)
+})
+
 test("a score must be greater, a loss smaller; equal is not better", () => {
   expect(isBetter("dice", 0.1, null)).toBe(true)
   expect([0.4, 0.5, 0.6].map((score) => isBetter("dice", score, best("dice", 0.5)))).toEqual([false, false, true])
@@ -36,14 +45,14 @@ test("a score must be greater, a loss smaller; equal is not better", () => {
 })
 
 test("patience counts epochs since the best one", () => {
-  const tracking = { metric: "dice", patience: 2 } as const
+  const tracking = { metric: "dice", patience: 2, plateau: undefined } as const
   expect([3, 4, 5, 6].map((epoch) => outOfPatience(tracking, epoch, best("dice", 0.5, 3)))).toEqual([
     false,
     false,
     true,
     true,
   ])
-  expect(outOfPatience({ metric: "dice", patience: undefined }, 99, best("dice", 0.5))).toBe(false)
+  expect(outOfPatience({ ...tracking, patience: undefined }, 99, best("dice", 0.5))).toBe(false)
 })
 
 test("the score is the mean of the metric, or the summed loss", () => {

@@ -44,6 +44,7 @@ export function encodeModel(draft: Draft, facts: ModelFacts): Uint8Array {
       .map((key) => ({ key, value: facts.metadata[key]! })),
     graph: {
       name: facts.name,
+      ...(facts.doc === undefined ? {} : { docString: facts.doc }),
       node: draft.nodes.map((node) => ({
         name: node.name,
         opType: node.op,

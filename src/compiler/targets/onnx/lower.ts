@@ -7,7 +7,8 @@
  */
 
 import { asConstant, equal, evaluate, format, formatShape, symbolsOf, type Dim, type Sizes } from "../../ir/dims.js"
-import type { Attributes, AttributeValue, DataType, Graph, GraphNode, TensorType, ValueId } from "../../ir/graph.js"
+import type { Attributes, AttributeValue, Graph, GraphNode, TensorType, ValueId } from "../../ir/graph.js"
+import { languageType } from "../../ir/graph.js"
 import type { OnnxAttribute, OnnxContext } from "../../ops/definition.js"
 import { sizeOf } from "../../ops/ndarray.js"
 import { NotInInference } from "../../ops/not-in-inference.js"
@@ -17,7 +18,7 @@ import { ExportRequestError, LoweringError, OpNotInInference, UnsizedDimension, 
 import type { ExportPlan, ParameterValues } from "./plan.js"
 import { RuntimeShapes } from "./runtime-shapes.js"
 import { SchemaError } from "./schema.js"
-import { DATA_TYPE_NUMBER, tensorOf, withSizes, type OnnxType } from "./tensors.js"
+import { DATA_TYPE_NUMBER, tensorOf, withSizes, type OnnxDataType, type OnnxType } from "./tensors.js"
 
 export interface LoweringRequest {
   readonly graph: Graph
@@ -110,7 +111,7 @@ function exportedType(type: TensorType, sizes: Sizes, symbols: readonly string[]
     if (symbolsOf(exported).some((name) => !symbols.includes(name))) throw new UnsizedDimension(format(exported), place)
     return exported
   })
-  return { dtype: type.dtype, shape }
+  return { dtype: languageType(type.dtype), shape }
 }
 
 /** `vision.down1.conv/conv2d` */
@@ -155,7 +156,7 @@ function lowerNode(
       return size
     },
     node: append,
-    constant: (dtype, shape, given) => draft.literal(constantTensor(dtype, shape, given)),
+    constant: (dtype, shape, given) => draft.literal(constantTensor(languageType(dtype), shape, given)),
     int64s: (given) => draft.literal(tensorOf("i64", [given.length], given)),
     shape: (shape, purpose) => {
       const sized = shape.map((dim) => withSizes(dim, graph.sizes))
@@ -196,7 +197,7 @@ function attributesWithSizes(attributes: Attributes, sizes: Sizes): Attributes {
 
 /** A single value for a larger shape means: filled with it. */
 function constantTensor(
-  dtype: DataType,
+  dtype: OnnxDataType,
   shape: readonly number[],
   values: readonly number[],
 ): ReturnType<typeof tensorOf> {

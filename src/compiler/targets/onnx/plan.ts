@@ -9,6 +9,7 @@
 
 import { evaluate } from "../../ir/dims.js"
 import type { Graph, GraphInput, GraphNode, GraphOutput, Parameter, ValueId } from "../../ir/graph.js"
+import { languageType } from "../../ir/graph.js"
 import { fromValues, sizeOf, type NdArray } from "../../ops/ndarray.js"
 import type { OpName } from "../../ops/names.js"
 import { interpret } from "../reference/interpret.js"
@@ -104,7 +105,7 @@ function constantValues(graph: Graph, resolve: (value: ValueId) => ValueId): Rea
 /** Size of a value in bytes; undefined when it depends on a symbol without a size. */
 function bytesOf(graph: Graph, value: ValueId): number | undefined {
   const { dtype, shape } = graph.values[value]!.type
-  let bytes = BYTES_PER_ELEMENT[dtype]
+  let bytes = BYTES_PER_ELEMENT[languageType(dtype)]
   for (const dim of shape) {
     const size = evaluate(dim, graph.sizes)
     if (size === undefined) return undefined
@@ -183,7 +184,7 @@ function fold(
   return new Map(
     folds.map((value, index) => {
       const { shape, data } = results[index]!
-      return [value, tensorOf(graph.values[value]!.type.dtype, shape, data)]
+      return [value, tensorOf(languageType(graph.values[value]!.type.dtype), shape, data)]
     }),
   )
 }

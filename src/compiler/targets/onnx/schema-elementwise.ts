@@ -12,6 +12,7 @@ import {
   FLOAT,
   intAttribute,
   intsAttribute,
+  INTEGER,
   numbersOfInput,
   NUMERIC,
   sameDataType,
@@ -109,6 +110,32 @@ const alongAxis: OnnxOperator = {
   },
 }
 
+const positionOf: OnnxOperator = {
+  inputs: [1, 1],
+  attributes: { axis: { kind: "int" }, keepdims: { kind: "int" }, select_last_index: { kind: "int" } },
+  infer: (context) => {
+    sameDataType(context, [0], NUMERIC)
+    const { shape } = typeOfInput(context, 0)
+    const axis = axisIn(context, intAttribute(context, "axis", 0), shape.length)
+    const keep = intAttribute(context, "keepdims", 1) === 1
+    return known(
+      "i64",
+      shape.flatMap((dim, position) => (position !== axis ? [dim] : keep ? [constant(1)] : [])),
+    )
+  },
+}
+
+const cumSum: OnnxOperator = {
+  inputs: [2, 2],
+  attributes: { exclusive: { kind: "int" }, reverse: { kind: "int" } },
+  infer: (context) => {
+    const { shape } = typeOfInput(context, 0)
+    sameDataType(context, [1], INTEGER)
+    axisIn(context, numbersOfInput(context, 1)[0]!, shape.length)
+    return known(sameDataType(context, [0], NUMERIC), shape)
+  },
+}
+
 const clip: OnnxOperator = {
   inputs: [1, 3],
   attributes: {},
@@ -160,35 +187,50 @@ export const elementwiseOperators = {
   Abs: unary(NUMERIC),
   Add: binary(NUMERIC, undefined, add),
   And: binary(["bool"]),
+  ArgMax: positionOf,
+  ArgMin: positionOf,
   Cast: cast,
+  Ceil: unary(FLOAT),
   Clip: clip,
+  Cos: unary(FLOAT),
+  CumSum: cumSum,
   Div: binary(NUMERIC, undefined, (a, b) => divideExactly(a, b, new Map())),
+  Elu: { ...unary(FLOAT), attributes: { alpha: { kind: "float" } } },
   Equal: binary(ANY, "bool"),
   Erf: unary(FLOAT),
   Exp: unary(FLOAT),
   Floor: unary(FLOAT),
   Greater: binary(NUMERIC, "bool"),
   GreaterOrEqual: binary(NUMERIC, "bool"),
+  HardSigmoid: { ...unary(FLOAT), attributes: { alpha: { kind: "float" }, beta: { kind: "float" } } },
+  HardSwish: unary(FLOAT),
   Identity: identity,
+  LeakyRelu: { ...unary(FLOAT), attributes: { alpha: { kind: "float" } } },
   Less: binary(NUMERIC, "bool"),
   LessOrEqual: binary(NUMERIC, "bool"),
   Log: unary(FLOAT),
   LogSoftmax: alongAxis,
   Max: variadic,
   Min: variadic,
+  Mod: { ...binary(INTEGER), attributes: { fmod: { kind: "int" } } },
   Mul: binary(NUMERIC, undefined, multiply),
   Neg: unary(NUMERIC),
   Not: unary(["bool"]),
   Or: binary(["bool"]),
   Pow: pow,
   Reciprocal: unary(FLOAT),
+  ReduceLogSumExp: reduce(18),
   ReduceMax: reduce(18),
   ReduceMean: reduce(18),
   ReduceMin: reduce(18),
   ReduceSum: reduce(13),
   Relu: unary(["f32", "i32"]),
+  Round: unary(FLOAT),
   Sigmoid: unary(FLOAT),
+  Sign: unary(NUMERIC),
+  Sin: unary(FLOAT),
   Softmax: alongAxis,
+  Softplus: unary(FLOAT),
   Sqrt: unary(FLOAT),
   Sub: binary(NUMERIC, undefined, subtract),
   Tanh: unary(FLOAT),

@@ -4,7 +4,9 @@
  */
 
 import { add, asConstant, constant, floorDivide, formatShape, multiply, type Dim } from "../../ir/dims.js"
+import { parseEquation } from "../../ops/einsum.js"
 import {
+  ANY_NUMBER,
   axisIn,
   broadcast,
   FLOAT,
@@ -14,6 +16,7 @@ import {
   NUMERIC,
   sameDataType,
   sizesOfInput,
+  stringAttribute,
   typeOfInput,
   wantEqual,
   wantRank,
@@ -68,6 +71,33 @@ const conv: OnnxOperator = {
   },
 }
 
+/** Sizes after spreading each element over a window: (size - 1) * stride + output_padding + reach - pads. */
+const convTranspose: OnnxOperator = {
+  inputs: [2, 3],
+  attributes: { ...window, group: { kind: "int" }, kernel_shape: { kind: "ints" }, output_padding: { kind: "ints" } },
+  infer: (context) => {
+    sameDataType(context, context.inputs[2] ? [0, 1, 2] : [0, 1], FLOAT)
+    const x = typeOfInput(context, 0).shape
+    const w = wantRank(context, 1, x.length)
+    wantEqual(context, x[1]!, w[0]!, "channels of the input and of the weight")
+    const channels = multiply(w[1]!, constant(intAttribute(context, "group", 1)))
+    const rank = x.length - 2
+    const list = (name: string, fallback: number, length: number): readonly number[] => {
+      const values = intsAttribute(context, name) ?? new Array<number>(length).fill(fallback)
+      return values.length === length ? values : context.fail(`${name} does not fit ${rank} spatial axes`)
+    }
+    const [strides, dilations] = [list("strides", 1, rank), list("dilations", 1, rank)]
+    const [pads, more] = [list("pads", 0, 2 * rank), list("output_padding", 0, rank)]
+    const spatial = x.slice(2).map((dim, axis) => {
+      const kernel = asConstant(w[axis + 2]!) ?? context.fail("the kernel must have a known size")
+      const reach = dilations[axis]! * (kernel - 1) + 1
+      const surplus = reach + more[axis]! - strides[axis]! - pads[axis]! - pads[axis + rank]!
+      return add(multiply(dim, constant(strides[axis]!)), constant(surplus))
+    })
+    return known("f32", [x[0]!, channels, ...spatial])
+  },
+}
+
 function pool(attributes: OnnxOperator["attributes"]): OnnxOperator {
   return {
     inputs: [1, 1],
@@ -95,6 +125,45 @@ const batchNormalization: OnnxOperator = {
       wantEqual(context, wantRank(context, index, 1)[0]!, shape[1]!, `input ${index + 1} and the channels`)
     }
     return known(sameDataType(context, [0, 1, 2, 3, 4], FLOAT), shape)
+  },
+}
+
+const instanceNormalization: OnnxOperator = {
+  inputs: [3, 3],
+  attributes: { epsilon: { kind: "float" } },
+  infer: (context) => {
+    const { shape } = typeOfInput(context, 0)
+    if (shape.length < 3) context.fail(`${formatShape(shape)} has no axes to normalise over`)
+    for (const index of [1, 2]) {
+      wantEqual(context, wantRank(context, index, 1)[0]!, shape[1]!, `input ${index + 1} and the channels`)
+    }
+    return known(sameDataType(context, [0, 1, 2], FLOAT), shape)
+  },
+}
+
+const einsum: OnnxOperator = {
+  inputs: [1, ANY_NUMBER],
+  attributes: { equation: { kind: "string", required: true } },
+  infer: (context) => {
+    const dtype = sameDataType(
+      context,
+      context.inputs.map((_, index) => index),
+      NUMERIC,
+    )
+    const equation = parseEquation(stringAttribute(context, "equation", ""))
+    if (typeof equation === "string") return context.fail(equation)
+    const sizes = new Map<string, Dim>()
+    equation.operands.forEach((letters, index) => {
+      wantRank(context, index, letters.length).forEach((dim, axis) => {
+        const letter = letters[axis]!
+        wantEqual(context, sizes.get(letter) ?? dim, dim, `sizes of the letter ${letter}`)
+        sizes.set(letter, dim)
+      })
+    })
+    return known(
+      dtype,
+      [...equation.result].map((letter) => sizes.get(letter)!),
+    )
   },
 }
 
@@ -164,6 +233,9 @@ export const networkOperators = {
   AveragePool: pool({ count_include_pad: { kind: "int" } }),
   BatchNormalization: batchNormalization,
   Conv: conv,
+  ConvTranspose: convTranspose,
+  Einsum: einsum,
+  InstanceNormalization: instanceNormalization,
   LayerNormalization: layerNormalization,
   MatMul: matMul,
   MaxPool: pool({ dilations: window.dilations }),

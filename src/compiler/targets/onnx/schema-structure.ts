@@ -80,6 +80,33 @@ const gather: OnnxOperator = {
   },
 }
 
+const gatherElements: OnnxOperator = {
+  inputs: [2, 2],
+  attributes: { axis: { kind: "int" } },
+  infer: (context) => {
+    const { dtype, shape } = typeOfInput(context, 0)
+    sameDataType(context, [1], INTEGER)
+    axisIn(context, intAttribute(context, "axis", 0), shape.length)
+    const indices = typeOfInput(context, 1).shape
+    if (indices.length !== shape.length) context.fail("data and indices differ in rank")
+    return known(dtype, indices)
+  },
+}
+
+const scatterElements: OnnxOperator = {
+  inputs: [3, 3],
+  attributes: { axis: { kind: "int" }, reduction: { kind: "string", from: 16 } },
+  infer: (context) => {
+    sameDataType(context, [1], INTEGER)
+    const { shape } = typeOfInput(context, 0)
+    axisIn(context, intAttribute(context, "axis", 0), shape.length)
+    const [indices, updates] = [typeOfInput(context, 1).shape, typeOfInput(context, 2).shape]
+    if (indices.length !== shape.length || updates.length !== shape.length) context.fail("the inputs differ in rank")
+    indices.forEach((dim, axis) => wantEqual(context, dim, updates[axis]!, `axis ${axis} of indices and updates`))
+    return known(sameDataType(context, [0, 2], ANY), shape)
+  },
+}
+
 const pad: OnnxOperator = {
   inputs: [2, 3],
   inputsFrom: { opset: 18, most: 4 },
@@ -170,6 +197,8 @@ const slice: OnnxOperator = {
 
 function slicedSize(context: SchemaContext, dim: Dim, start: Dim, end: Dim, step: number): Dim {
   const [size, first, last] = [asConstant(dim), asConstant(start), asConstant(end)]
+  // The whole axis from its last element to its first.
+  if (step === -1 && first === -1 && last !== undefined && last <= -BEYOND_ANY_AXIS) return dim
   if (size !== undefined && first !== undefined && last !== undefined && step > 0) {
     const clamp = (at: number): number => Math.min(Math.max(at < 0 ? at + size : at, 0), size)
     return constant(Math.max(0, Math.ceil((clamp(last) - clamp(first)) / step)))
@@ -241,9 +270,11 @@ export const structureOperators = {
   Concat: concat,
   Expand: expand,
   Gather: gather,
+  GatherElements: gatherElements,
   Pad: pad,
   Range: range,
   Reshape: reshape,
+  ScatterElements: scatterElements,
   ScatterND: scatterND,
   Shape: shapeOperator,
   Slice: slice,

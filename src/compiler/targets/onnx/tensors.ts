@@ -7,11 +7,11 @@
  */
 
 import { add, constant, multiply, substitute, symbol, symbolsOf, type Dim, type Sizes } from "../../ir/dims.js"
-import type { DataType } from "../../ir/graph.js"
+import type { LanguageType } from "../../ir/graph.js"
 import { sizeOf, stridesOf } from "../../ops/ndarray.js"
 
 /** The element types that exported models use; 64-bit integers only for shapes, axes and indices. */
-export type OnnxDataType = DataType | "i64"
+export type OnnxDataType = LanguageType | "i64"
 
 export interface OnnxType {
   readonly dtype: OnnxDataType

@@ -15,7 +15,7 @@ import messages, {
 } from "@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js"
 import type { TensorFlowAttribute, TensorFlowType } from "../../ops/definition.js"
 import { sizeOf } from "../../ops/ndarray.js"
-import type { DataType } from "../../ir/graph.js"
+import type { DataType, LanguageType } from "../../ir/graph.js"
 
 /** Element types the target itself uses, beyond those of op records: bias corrections are computed in float64. */
 export type ElementType = TensorFlowType | "DT_DOUBLE"
@@ -28,14 +28,16 @@ const ELEMENT_TYPE_NUMBERS: Readonly<Record<ElementType, number>> = {
   DT_STRING: 7,
   DT_INT64: 9,
   DT_BOOL: 10,
+  DT_BFLOAT16: 14,
   DT_RESOURCE: 20,
 }
 
-const ELEMENT_TYPES: Readonly<Record<DataType, "DT_FLOAT" | "DT_INT32" | "DT_BOOL">> = {
+const ELEMENT_TYPES = {
   f32: "DT_FLOAT",
   i32: "DT_INT32",
   bool: "DT_BOOL",
-}
+  bf16: "DT_BFLOAT16",
+} as const satisfies Readonly<Record<DataType, ElementType>>
 
 /** TensorFlow 2.21. Ops are interpreted as of this version of their definitions. */
 const PRODUCER_VERSION = 2286
@@ -44,7 +46,7 @@ const PRODUCER_VERSION = 2286
 export type NodeAttribute = TensorFlowAttribute | { readonly type: ElementType }
 
 /** The TensorFlow element type of one of ours. */
-export function elementType(dtype: DataType): "DT_FLOAT" | "DT_INT32" | "DT_BOOL" {
+export function elementType<T extends DataType>(dtype: T): (typeof ELEMENT_TYPES)[T] {
   return ELEMENT_TYPES[dtype]
 }
 
@@ -54,8 +56,8 @@ export function elementTypeNumber(type: ElementType): number {
 }
 
 /** Our data type for an enum number; undefined for types that no signature of ours has. */
-export function dataTypeOf(number: number): DataType | undefined {
-  return (Object.keys(ELEMENT_TYPES) as DataType[]).find((d) => ELEMENT_TYPE_NUMBERS[ELEMENT_TYPES[d]] === number)
+export function dataTypeOf(number: number): LanguageType | undefined {
+  return (["f32", "i32", "bool"] as const).find((d) => ELEMENT_TYPE_NUMBERS[ELEMENT_TYPES[d]] === number)
 }
 
 /** The protobuf message of a shape. */
@@ -72,7 +74,7 @@ export function shapeMessage(shape: readonly number[]): TensorShape {
 }
 
 /** Characters that TensorFlow refuses in node names become `_`; dots become slashes, its own way of nesting. */
-function nodeNamePart(text: string): string {
+export function nodeNamePart(text: string): string {
   return text.replace(/\./g, "/").replace(/[^A-Za-z0-9_/-]/g, "_")
 }
 
@@ -150,6 +152,7 @@ export class GraphDefBuilder {
     tensor.setDtype(elementTypeNumber(type))
     tensor.setTensorShape(shapeMessage(shape))
     if (values.length === count) tensor.setTensorContent(bytes)
+    else if (type === "DT_BFLOAT16") tensor.setTensorContent(filledContent(bytes, count))
     else setFill(tensor, type, values[0]!)
     const attribute = new messages.AttrValue()
     attribute.setTensor(tensor)
@@ -178,7 +181,8 @@ export class GraphDefBuilder {
     return graph
   }
 
-  private append(
+  /** Every node comes by here. */
+  protected append(
     op: string,
     name: string,
     inputs: readonly string[],
@@ -195,7 +199,7 @@ export class GraphDefBuilder {
   }
 
   /** A name is used once: `Conv2D`, `Conv2D_1`, `Conv2D_2`, ... */
-  private unique(name: string): string {
+  protected unique(name: string): string {
     const clean = name.replace(/^[^A-Za-z0-9]+/, "").replace(/\/+/g, "/")
     let candidate = clean
     for (let n = this.taken.get(clean) ?? 0; this.taken.has(candidate); n++) {
@@ -225,7 +229,7 @@ function attributeMessage(value: NodeAttribute): InstanceType<typeof messages.At
 
 /** `tensor_content` is little-endian on every platform. */
 function littleEndianBytes(type: ElementType, values: readonly number[]): Uint8Array {
-  const width = type === "DT_BOOL" ? 1 : type === "DT_FLOAT" || type === "DT_INT32" ? 4 : 8
+  const width = type === "DT_BOOL" ? 1 : type === "DT_BFLOAT16" ? 2 : type === "DT_FLOAT" || type === "DT_INT32" ? 4 : 8
   const bytes = new Uint8Array(values.length * width)
   const view = new DataView(bytes.buffer)
   for (let i = 0; i < values.length; i++) {
@@ -235,9 +239,24 @@ function littleEndianBytes(type: ElementType, values: readonly number[]): Uint8A
     else if (type === "DT_BOOL") view.setUint8(i, value ? 1 : 0)
     else if (type === "DT_INT64") view.setBigInt64(i * 8, BigInt(value), true)
     else if (type === "DT_DOUBLE") view.setFloat64(i * 8, value, true)
+    else if (type === "DT_BFLOAT16") view.setUint16(i * 2, bfloat16Bits(value), true)
     else throw new TypeError(`constants of type ${type} are not supported`)
   }
   return bytes
+}
+
+/** The upper half of the f32, rounded to nearest, ties to even. Infinities stay, NaN stays NaN. */
+function bfloat16Bits(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!
+  if (Number.isNaN(value)) return 0x7fc0
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
+}
+
+/** The bytes of one element, `count` times: the shipped classes have no field for one value of a half-width type. */
+function filledContent(element: Uint8Array, count: number): Uint8Array {
+  const content = new Uint8Array(element.length * count)
+  for (let i = 0; i < count; i++) content.set(element, i * element.length)
+  return content
 }
 
 /** A tensor message with one typed value and no content means that value everywhere. */

@@ -37,6 +37,8 @@ export interface LowerRequest {
   readonly program: string
   /** the int64 pair [seed and key, step] for a random op */
   readonly seed: (key: string) => string
+  /** told of each node before it is lowered */
+  readonly onNode?: (node: GraphNode) => void
 }
 
 /**
@@ -54,6 +56,7 @@ export function lowerGraph(builder: GraphDefBuilder, request: LowerRequest): Rea
     `it needs ${names.get(value) ?? `value ${value}`}, which ${program} is not given`
   for (const node of graph.nodes) {
     if (!needed.has(node.id)) continue
+    request.onNode?.(node)
     const scope = node.origin.scope ? `${program}/${node.origin.scope}` : program
     const tensorOf = (value: ValueId): string => {
       const tensor = tensors.get(value)
@@ -67,6 +70,7 @@ export function lowerGraph(builder: GraphDefBuilder, request: LowerRequest): Rea
       inputTypes: node.inputs.map(concrete),
       outputTypes: node.outputs.map(concrete),
       attributes: attributesAt(node.attributes, sizes),
+      float: [...node.inputs, ...node.outputs].some((value) => typeOf(graph, value).dtype === "bf16") ? "bf16" : "f32",
       siblingOutput: (input, output) => `${nodeOfTensor(inputs[input]!)}:${output}`,
       node: (op, operands, attributes) => builder.node(op, scope, operands, attributes),
       constant: (dtype, shape, values) => builder.constant(elementType(dtype), shape, values),

@@ -11,14 +11,23 @@
 import { evaluate, formatShape } from "../../ir/dims.js"
 import type { Graph, GraphInput, Parameter, ValueId } from "../../ir/graph.js"
 import { typeOf } from "../../ir/graph.js"
-import { assignLayouts, parameterStorage, type LayoutRequest, type LayoutResult } from "../../passes/layout.js"
+import { parameterStorage, type LayoutRequest } from "../../passes/layout.js"
 import type { Permutation } from "../../passes/permutations.js"
+import { storeForTensorFlow, type StoredProgram } from "../../passes/pipelines.js"
+import { lowerPrecision, type Precision } from "../../passes/precision.js"
 import { elementType, GraphDefBuilder } from "./graphdef.js"
 import { concreteType, lowerGraph } from "./lower.js"
-import { applyOptimizer, declareSlots, gradientNorm, type OptimizerSpec, type ParameterUpdate } from "./optimizer.js"
+import { type StepTiming, TimingBuilder } from "./profile.js"
 import { savedModelBytes, type Signature, type SignatureTensor } from "./signatures.js"
 import {
-  cast,
+  type Gradient,
+  RESERVED_NAMES,
+  type ResultType,
+  scalarOutputs,
+  type UpdateSpec,
+  UpdateWriter,
+} from "./update.js"
+import {
   initSignature,
   output,
   ownCopy,
@@ -28,6 +37,7 @@ import {
   seedBase,
   seedPairTensor,
   STEP,
+  type Variable,
   VariableTable,
   writeSignature,
 } from "./variables.js"
@@ -51,6 +61,8 @@ export interface EvaluateSpec extends ProgramSpec {
 }
 
 export interface TrainSpec extends ProgramSpec {
+  /** of its arithmetic; parameters and results are f32 */
+  readonly precision?: Precision
   /** weighted scalars */
   readonly losses: readonly NamedValue[]
   /** what the gradients are of: the sum of the losses */
@@ -59,6 +71,8 @@ export interface TrainSpec extends ProgramSpec {
   readonly gradients: readonly { readonly parameter: string; readonly value: ValueId }[]
   /** new values of state, e.g. normalisation statistics */
   readonly updates: readonly { readonly parameter: string; readonly value: ValueId }[]
+  /** what is done with the gradients */
+  readonly update: UpdateSpec
 }
 
 export interface SavedModelSpec {
@@ -66,7 +80,10 @@ export interface SavedModelSpec {
   readonly train?: TrainSpec
   readonly evaluate?: EvaluateSpec
   readonly predict?: ProgramSpec
-  readonly optimizer: OptimizerSpec
+  /** what `train` is fed besides the batch: see `passes/hoist.ts` */
+  readonly encode?: ProgramSpec
+  /** whether `train_step` also tells how long each of its nodes took: slower, and the same numbers */
+  readonly timed?: boolean
 }
 
 /** A specification contradicts itself: a name that is missing, doubled or reserved, or shapes that differ. */
@@ -78,7 +95,9 @@ export class SavedModelSpecError extends Error {
 export interface SavedModelReport {
   readonly bytes: Uint8Array
   readonly nodes: number
-  readonly transposes: Readonly<Partial<Record<"train" | "evaluate" | "predict", LayoutResult["transposes"]>>>
+  readonly transposes: Readonly<Partial<Record<"train" | "evaluate" | "predict", StoredProgram["transposes"]>>>
+  /** how to read the times of a step that is timed */
+  readonly timing?: StepTiming
 }
 
 /** Prefix of loss names among the outputs of `evaluate`, where losses and outputs stand together. */
@@ -95,23 +114,28 @@ export function buildSavedModel(spec: SavedModelSpec): Uint8Array {
 
 /** As `buildSavedModel`, with counts for the summary. */
 export function compileSavedModel(spec: SavedModelSpec): SavedModelReport {
-  const builder = new GraphDefBuilder()
+  const timer = spec.timed ? new TimingBuilder() : undefined
+  const builder = timer ?? new GraphDefBuilder()
   const table = new VariableTable(builder)
-  const programs = [spec.train, spec.evaluate, spec.predict].filter((program) => program !== undefined)
+  const programs = [spec.train, spec.evaluate, spec.predict, spec.encode].filter((program) => program !== undefined)
   const storage = new Map(programs.flatMap((program) => [...parameterStorage(program.graph)]))
 
   checkParameters(spec, programs)
   for (const parameter of spec.parameters) table.declareParameter(parameter, storage.get(parameter.name))
-  for (const { parameter } of spec.train?.gradients ?? []) declareSlots(table, spec.optimizer, table.get(parameter))
+  const update = spec.train && updateWriter(builder, table, spec.train)
+  update?.declare()
   table.declare(STEP, "DT_INT64", [], { kind: "constant", value: 0 })
-  table.declare(SEED, "DT_INT64", [], { kind: "constant", value: 0 })
+  const seed = table.declare(SEED, "DT_INT64", [], { kind: "constant", value: 0 })
 
-  const signatures = new Map<string, Signature>([["init", initSignature(builder, table)]])
-  const transposes: Partial<Record<"train" | "evaluate" | "predict", LayoutResult["transposes"]>> = {}
-  const writer = new ProgramWriter(builder, table, storage)
-  if (spec.train) {
-    const { signature, layout } = writer.train(spec.train, spec.optimizer)
+  const given = new Map([["seed", seed], ...(update?.givenVariables() ?? [])])
+  const signatures = new Map<string, Signature>([["init", initSignature(builder, table, given)]])
+  const transposes: Partial<Record<"train" | "evaluate" | "predict", StoredProgram["transposes"]>> = {}
+  const writer = new ProgramWriter(builder, table, storage, update, timer)
+  if (spec.train && update) {
+    const { signature, gradients, layout } = writer.train(spec.train, update)
     signatures.set("train_step", signature)
+    if (gradients) signatures.set("gradients", gradients)
+    for (const [name, more] of update.signatures()) signatures.set(name, more)
     transposes.train = layout.transposes
   }
   if (spec.evaluate) {
@@ -121,6 +145,11 @@ export function compileSavedModel(spec: SavedModelSpec): SavedModelReport {
     signatures.set("evaluate", signature)
     transposes.evaluate = layout.transposes
   }
+  if (spec.encode) {
+    const used = new Set(spec.encode.graph.nodes.flatMap((node) => node.inputs))
+    const inputs = spec.encode.graph.inputs.filter(({ value }) => used.has(value))
+    signatures.set("encode", writer.infer("encode", spec.encode, inputs, spec.encode.outputs).signature)
+  }
   if (spec.predict) {
     const inputs = spec.predict.graph.inputs.filter((input) => input.role === "input")
     const { signature, layout } = writer.infer("predict", spec.predict, inputs, spec.predict.outputs)
@@ -129,12 +158,13 @@ export function compileSavedModel(spec: SavedModelSpec): SavedModelReport {
   }
   signatures.set("read", readSignature(builder, table))
   signatures.set("write", writeSignature(builder, table))
-  return { bytes: savedModelBytes(builder, signatures), nodes: builder.nodeCount, transposes }
+  const timing = timer && { timing: timer.timing(spec.parameters) }
+  return { bytes: savedModelBytes(builder, signatures), nodes: builder.nodeCount, transposes, ...timing }
 }
 
 interface Written {
   readonly signature: Signature
-  readonly layout: LayoutResult
+  readonly layout: StoredProgram
 }
 
 /** Writes the signatures that run graphs. */
@@ -143,6 +173,8 @@ class ProgramWriter {
     private readonly builder: GraphDefBuilder,
     private readonly table: VariableTable,
     private readonly storage: ReadonlyMap<string, Permutation>,
+    private readonly update: UpdateWriter | undefined,
+    private readonly timer: TimingBuilder | undefined,
   ) {}
 
   /** `evaluate` and `predict`: nothing changes, and random ops see step 0, so that the answer is repeatable. */
@@ -161,7 +193,8 @@ class ProgramWriter {
     return { signature: { inputs: fed, outputs }, layout }
   }
 
-  train(spec: TrainSpec, optimizer: OptimizerSpec): Written {
+  /** `train_step`, and `gradients` where they are to be summed: two ends of the same nodes. */
+  train(spec: TrainSpec, update: UpdateWriter): Written & { readonly gradients: Signature | undefined } {
     const { builder, table } = this
     const program = "train"
     const scalars = [...spec.losses, ...spec.outputs, { name: "total", value: spec.total }]
@@ -171,40 +204,49 @@ class ProgramWriter {
       ...spec.gradients.map(({ parameter, value }) => this.inStorage(spec, parameter, value)),
       ...spec.updates.map(({ parameter, value }) => this.inStorage(spec, parameter, value)),
     ]
-    const counter = table.get(STEP)
-    const one = builder.constant("DT_INT64", [], [1])
-    const int64 = { T: { type: "DT_INT64" } } as const
-    const step = builder.named("AddV2", `${program}/step`, [table.read(counter, program), one], int64)
+    this.timer?.start()
+    const step = update.nextStep(program)
     const seed = (): string => table.read(table.get(SEED), program)
-    const { fed, tensors, reads, layout } = this.lower(program, spec, spec.graph.inputs, requests, seed, step)
-    claim(fed, "learning_rate", program)
-    const rate = placeholder(builder, program, "learning_rate", "DT_FLOAT", [])
-
-    const after = (parameter: string): string[] => [reads.get(parameter)].filter((node) => node !== undefined)
-    const gradients: ParameterUpdate[] = spec.gradients.map(({ parameter }, index) => ({
+    const { fed, tensors, reads, layout } = this.lower(
+      program,
+      spec,
+      spec.graph.inputs,
+      requests,
+      seed,
+      update.randomStep(step, program),
+      spec.precision,
+    )
+    this.timer?.lowered(layout.graph, layout.wanted, scalars.length, spec.gradients.length)
+    const gradients = spec.gradients.map(({ parameter }, index): Gradient => ({
       parameter: table.get(parameter),
       gradient: tensors[scalars.length + index]!,
-      after: after(parameter),
+      read: reads.get(parameter),
     }))
-    const done = [
-      ...applyOptimizer(builder, table, optimizer, gradients, rate.tensor, step),
-      ...spec.updates.map(({ parameter }, index) => {
-        const value = tensors[scalars.length + gradients.length + index]!
-        const variable = table.get(parameter)
-        const own = ownCopy(builder, `${program}/${parameter}`, value, variable.type)
-        return table.assign(variable, own, program, after(parameter))
-      }),
-      table.assign(counter, step, program),
-    ]
-    const outputs: Record<string, SignatureTensor> = {}
-    const give = (name: string, tensor: string, type: "DT_FLOAT" | "DT_INT32"): void => {
-      claim(outputs, name, program)
-      outputs[name] = output(builder, program, name, tensor, type, [], done)
+    const statistics = spec.updates.map(({ parameter }, index) => {
+      const value = tensors[scalars.length + gradients.length + index]!
+      const variable = table.get(parameter)
+      const own = ownCopy(builder, `${program}/${parameter}`, value, variable.type)
+      const read = reads.get(parameter)
+      return table.assign(variable, own, program, read === undefined ? [] : [read])
+    })
+    const told: Record<string, readonly [string, ResultType]> = {}
+    scalars.forEach(({ name }, index) => {
+      claim(told, name, program)
+      told[name] = [tensors[index]!, "DT_FLOAT"]
+    })
+    /** A signature with the batch's results and `own`, done when `done` is. */
+    const signature = (name: string, own: typeof told, done: readonly string[]): Signature => {
+      for (const key of Object.keys(own)) claim(told, key, name)
+      return { inputs: fed, outputs: scalarOutputs(builder, name, { ...told, ...own }, [...done, ...statistics]) }
     }
-    scalars.forEach(({ name }, index) => give(name, tensors[index]!, "DT_FLOAT"))
-    give("step", cast(builder, program, step, "DT_INT64", "DT_INT32"), "DT_INT32")
-    give("gradient_norm", gradientNorm(builder, gradients), "DT_FLOAT")
-    return { signature: { inputs: { ...fed, learning_rate: rate }, outputs }, layout }
+    const stepped = update.step(gradients, step, program)
+    const summed = spec.update.accumulates ? update.accumulate(gradients) : undefined
+    const whole = signature(program, stepped.outputs, stepped.done)
+    return {
+      signature: this.timer ? this.timer.stop(program, whole) : whole,
+      gradients: summed && signature("gradients", summed.outputs, summed.done),
+      layout,
+    }
   }
 
   /** Lays a graph out and appends it: placeholders, reads of variables, nodes. */
@@ -215,12 +257,23 @@ class ProgramWriter {
     requests: readonly LayoutRequest[],
     seed: () => string,
     step: string,
+    precision: Precision = "f32",
   ) {
     const { builder, table } = this
+    const sizes = new Map([...spec.graph.sizes, ["N", spec.batch]])
     // Only what this program asks for: its own results, not all that the graph could give.
-    const asked: Graph = { ...spec.graph, outputs: [], losses: [], updates: [] }
-    const layout = assignLayouts(asked, { wanted: requests, storage: this.storage })
-    const sizes = new Map([...layout.graph.sizes, ["N", spec.batch]])
+    let asked: Graph = { ...spec.graph, outputs: [], losses: [], updates: [] }
+    let wanted = requests
+    if (precision === "bf16") {
+      const narrowed = lowerPrecision(
+        asked,
+        requests.map(({ value }) => value),
+        { sizes },
+      )
+      asked = narrowed.graph
+      wanted = requests.map((request, index) => ({ ...request, value: narrowed.wanted[index]! }))
+    }
+    const layout = storeForTensorFlow(asked, wanted, this.storage)
     const feeds = new Map<ValueId, string>()
     const fed: Record<string, SignatureTensor> = {}
     const names = new Set(inputs.map((input) => input.name))
@@ -236,7 +289,8 @@ class ProgramWriter {
     const reads = new Map<string, string>()
     for (const parameter of layout.graph.parameters) {
       if (!used.has(parameter.value)) continue
-      const read = table.read(table.get(parameter.name), program)
+      this.timer?.at({ origin: parameter.origin })
+      const read = table.read(this.variableOf(program, parameter.name), program)
       reads.set(parameter.name, read)
       feeds.set(parameter.value, read)
     }
@@ -255,8 +309,14 @@ class ProgramWriter {
       wanted: layout.wanted,
       program,
       seed: seedPair,
+      onNode: (node) => this.timer?.at(node),
     })
     return { fed, reads, layout, tensors: layout.wanted.map((value) => made.get(value)!) }
+  }
+
+  /** The variable that a program reads for a parameter: in use, its average where there is one. */
+  private variableOf(program: string, name: string): Variable {
+    return program === "train" || !this.update ? this.table.get(name) : this.update.forInference(name)
   }
 
   private concrete(spec: ProgramSpec, value: ValueId) {
@@ -271,7 +331,7 @@ class ProgramWriter {
 
   /** A new value of a parameter (or its gradient), to be had as the parameter is stored. */
   private inStorage(spec: ProgramSpec, parameter: string, value: ValueId): LayoutRequest {
-    if (!this.table.has(parameter)) throw new SavedModelSpecError(`there is no parameter named ${parameter}`)
+    requireVariable(this.table, parameter)
     const { shape } = this.concrete(spec, value)
     const expected = this.table.get(parameter).shape
     if (shape.join() !== expected.join()) {
@@ -287,11 +347,25 @@ function claim(taken: Readonly<Record<string, unknown>>, name: string, program: 
   if (Object.hasOwn(taken, name)) throw new SavedModelSpecError(`${program} has two tensors named ${name}`)
 }
 
+function updateWriter(builder: GraphDefBuilder, table: VariableTable, { update, gradients }: TrainSpec): UpdateWriter {
+  for (const { parameter } of gradients) requireVariable(table, parameter)
+  return new UpdateWriter(
+    builder,
+    table,
+    update,
+    gradients.map(({ parameter }) => parameter),
+  )
+}
+
+function requireVariable(table: VariableTable, parameter: string): void {
+  if (!table.has(parameter)) throw new SavedModelSpecError(`there is no parameter named ${parameter}`)
+}
+
 /** Every graph's parameters must be among the declared ones, with the same shapes. */
 function checkParameters(spec: SavedModelSpec, programs: readonly ProgramSpec[]): void {
   const declared = new Map(spec.parameters.map((parameter) => [parameter.name, parameter]))
   for (const parameter of spec.parameters) {
-    if (parameter.name === STEP || parameter.name === SEED) {
+    if (RESERVED_NAMES.has(parameter.name)) {
       throw new SavedModelSpecError(`a parameter cannot be named ${parameter.name}: the trainer keeps its own`)
     }
   }

@@ -6,7 +6,7 @@
  */
 
 import messages, { type TensorInfo } from "@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js"
-import type { DataType } from "../../ir/graph.js"
+import type { LanguageType } from "../../ir/graph.js"
 import { dataTypeOf, elementTypeNumber, shapeMessage, type ElementType, type GraphDefBuilder } from "./graphdef.js"
 
 export interface SignatureTensor {
@@ -57,7 +57,7 @@ function tensorInfo(tensor: SignatureTensor): TensorInfo {
 export interface SignatureEntry {
   readonly name: string
   readonly tensor: string
-  readonly dtype: DataType
+  readonly dtype: LanguageType
   readonly shape: readonly number[]
 }
 

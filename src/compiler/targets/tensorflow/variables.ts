@@ -6,7 +6,7 @@
  * PyTorch); transposes to and from the storage stand here, in the graph, so that no caller has to know about storage.
  */
 
-import type { Initializer, Parameter } from "../../ir/graph.js"
+import { loadedValues, type Initializer, type Parameter } from "../../ir/graph.js"
 import { sizeOf } from "../../ops/ndarray.js"
 import {
   identityPermutation,
@@ -35,6 +35,10 @@ export interface Variable {
   /** name of the VarHandleOp */
   readonly handle: string
   readonly initializer: Initializer
+  /** names the stream that a random first value is drawn from */
+  readonly keyedBy: string
+  /** whether it is empty between two steps: not part of `read` and `write`, cleared by `init` and `write` */
+  readonly transient: boolean
 }
 
 /** Declares variables; each is one VarHandleOp, shared by all signatures. */
@@ -50,7 +54,24 @@ export class VariableTable {
     shape: readonly number[],
     initializer: Initializer,
     storage: Permutation = identityPermutation(shape.length),
+    keyedBy = name,
   ): Variable {
+    return this.add({ name, type, shape, storage, initializer, keyedBy, transient: false })
+  }
+
+  /** Declares a variable of zeros that is empty between two steps. @throws Error when the name is taken */
+  declareTransient(
+    name: string,
+    type: StoredType,
+    shape: readonly number[],
+    storage: Permutation = identityPermutation(shape.length),
+  ): Variable {
+    const initializer = { kind: "constant", value: 0 } as const
+    return this.add({ name, type, shape, storage, initializer, keyedBy: name, transient: true })
+  }
+
+  private add(declared: Omit<Variable, "handle">): Variable {
+    const { name, type, shape, storage } = declared
     if (this.variables.has(name)) throw new Error(`two variables are named ${name}`)
     const handle = this.builder.named("VarHandleOp", `variables/${name}`, [], {
       dtype: { type },
@@ -58,7 +79,7 @@ export class VariableTable {
       shared_name: { s: name },
       container: { s: "" },
     })
-    const variable: Variable = { name, type, shape, storage, handle, initializer }
+    const variable: Variable = { ...declared, handle }
     this.variables.set(name, variable)
     return variable
   }
@@ -81,6 +102,11 @@ export class VariableTable {
 
   all(): readonly Variable[] {
     return [...this.variables.values()]
+  }
+
+  /** Those that `read` and `write` are about. */
+  lasting(): readonly Variable[] {
+    return this.all().filter((variable) => !variable.transient)
   }
 
   /** The variable's value, in storage layout. */
@@ -124,25 +150,36 @@ export function seedPairTensor(
 }
 
 /**
- * `init(seed)`: every variable gets its first value, keyed by (seed, `init:NAME`, step 0). Values are drawn in the
+ * `init(seed, ...)`: every variable gets its first value, keyed by (seed, `init:NAME`, step 0). Values are drawn in the
  * language's layout and then stored, so that a parameter starts from the same numbers however it is stored.
+ *
+ * @param given integer variables that the caller sets, by the name of the input
  */
-export function initSignature(builder: GraphDefBuilder, table: VariableTable): Signature {
+export function initSignature(
+  builder: GraphDefBuilder,
+  table: VariableTable,
+  given: ReadonlyMap<string, Variable>,
+): Signature {
   const program = "init"
-  const input = placeholder(builder, program, "seed", "DT_INT32", [])
-  const seed = cast(builder, program, input.tensor, "DT_INT32", "DT_INT64")
-  const base = seedBase(builder, program, seed)
+  const inputs: Record<string, SignatureTensor> = {}
+  const values = new Map<Variable, string>()
+  for (const [name, variable] of given) {
+    inputs[name] = placeholder(builder, program, name, "DT_INT32", [])
+    values.set(variable, cast(builder, program, inputs[name].tensor, "DT_INT32", "DT_INT64"))
+  }
+  const base = seedBase(builder, program, values.get(table.get(SEED))!)
   const zero = builder.constant("DT_INT64", [], [0])
   const assigned = table.all().map((variable) => {
-    if (variable.name === SEED) return table.assign(variable, seed, program)
+    const set = values.get(variable)
+    if (set !== undefined) return table.assign(variable, set, program)
     const scope = `${program}/${variable.name}`
-    const seeds = (): string => seedPairTensor(builder, scope, base, `init:${variable.name}`, zero)
+    const seeds = (): string => seedPairTensor(builder, scope, base, `init:${variable.keyedBy}`, zero)
     const value = firstValue(builder, scope, variable, seeds)
     return table.assign(variable, toStorage(builder, scope, variable, value), program)
   })
   const step = builder.constant("DT_INT32", [], [0])
   return {
-    inputs: { seed: input },
+    inputs,
     outputs: { step: output(builder, program, "step", step, "DT_INT32", [], assigned) },
   }
 }
@@ -164,27 +201,59 @@ function firstValue(builder: GraphDefBuilder, scope: string, variable: Variable,
       return affine(draw("StatelessRandomUniform"), initializer.high - initializer.low, initializer.low)
     case "normal":
       return affine(draw("StatelessRandomNormal"), initializer.deviation, initializer.mean)
+    case "loaded":
+      return builder.constant(type, shape, Array.from(loadedValues(initializer)))
     case "values":
       if (initializer.values.length !== sizeOf(shape)) {
         throw new Error(`${variable.name} has ${initializer.values.length} initial values for [${shape.join(", ")}]`)
       }
       return builder.constant(type, shape, initializer.values)
-    case "constant": {
-      const value = builder.constant(type, [], [initializer.value])
-      if (shape.length === 0) return value
-      return builder.node("Fill", scope, [builder.ints(shape), value], {
-        T: { type },
-        index_type: { type: "DT_INT32" },
-      })
-    }
+    case "constant":
+      return filled(builder, scope, type, shape, initializer.value)
   }
 }
 
-/** `read()`: every variable, in the language's layout. Counters come as int32, which is what tfjs can hold. */
-export function readSignature(builder: GraphDefBuilder, table: VariableTable): Signature {
-  const program = "read"
+function filled(
+  builder: GraphDefBuilder,
+  scope: string,
+  type: StoredType,
+  shape: readonly number[],
+  number: number,
+  controls: readonly string[] = [],
+): string {
+  const value = builder.constant(type, [], [number])
+  if (shape.length === 0) return value
+  const attributes = { T: { type }, index_type: { type: "DT_INT32" } } as const
+  return builder.node("Fill", scope, [builder.ints(shape), value], attributes, controls)
+}
+
+/** Sets the variables that are empty between two steps to zero, after `controls` have run. */
+export function clearingNodes(
+  builder: GraphDefBuilder,
+  table: VariableTable,
+  program: string,
+  controls: readonly string[],
+): readonly string[] {
+  return table.all().flatMap((variable) => {
+    if (!variable.transient) return []
+    const { name, type, shape, storage } = variable
+    const zeros = filled(builder, `${program}/clear/${name}`, type, permuted(shape, storage), 0, controls)
+    return [table.assign(variable, zeros, program, controls)]
+  })
+}
+
+/**
+ * `read()`: every variable that lasts, or `variables`, in the language's layout. Counters come as int32, which is what
+ * tfjs can hold.
+ */
+export function readSignature(
+  builder: GraphDefBuilder,
+  table: VariableTable,
+  program = "read",
+  variables = table.lasting(),
+): Signature {
   const outputs: Record<string, SignatureTensor> = {}
-  for (const variable of table.all()) {
+  for (const variable of variables) {
     const stored = table.read(variable, program)
     const plain = fromStorage(builder, `${program}/${variable.name}`, variable, stored)
     const value = variable.type === "DT_INT64" ? cast(builder, program, plain, "DT_INT64", "DT_INT32") : plain
@@ -194,13 +263,18 @@ export function readSignature(builder: GraphDefBuilder, table: VariableTable): S
 }
 
 /**
- * `write(every variable, in the language's layout)`. Each value is copied first: TensorFlow may hold fed memory without
- * a copy, and a variable that kept it would let an optimiser step write into the caller's array.
+ * `write(every variable that lasts, or `variables`, in the language's layout)`. Each value is copied first: TensorFlow may
+ * hold fed memory without a copy, and a variable that kept it would let an optimiser step write into the caller's array.
+ * A state that was written has nothing half done in it, so what is empty between two steps is cleared.
  */
-export function writeSignature(builder: GraphDefBuilder, table: VariableTable): Signature {
-  const program = "write"
+export function writeSignature(
+  builder: GraphDefBuilder,
+  table: VariableTable,
+  program = "write",
+  variables = table.lasting(),
+): Signature {
   const inputs: Record<string, SignatureTensor> = {}
-  const assigned = table.all().map((variable) => {
+  const written = variables.map((variable) => {
     const input = placeholder(builder, program, variable.name, publicType(variable), variable.shape)
     inputs[variable.name] = input
     const scope = `${program}/${variable.name}`
@@ -208,7 +282,9 @@ export function writeSignature(builder: GraphDefBuilder, table: VariableTable): 
     const wide = variable.type === "DT_INT64" ? cast(builder, scope, own, "DT_INT32", "DT_INT64") : own
     return table.assign(variable, toStorage(builder, scope, variable, wide), program)
   })
-  const count = builder.constant("DT_INT32", [], [assigned.length])
+  const cleared = variables.some((variable) => variable.transient) ? [] : clearingNodes(builder, table, program, [])
+  const assigned = [...written, ...cleared]
+  const count = builder.constant("DT_INT32", [], [written.length])
   return { inputs, outputs: { written: output(builder, program, "written", count, "DT_INT32", [], assigned) } }
 }
 

@@ -15,17 +15,19 @@ import type { OpName } from "../../../../src/compiler/ops/names.js"
 import { runOnnx, type RuntimeTensor } from "../../../../src/runtime/onnx/run.js"
 import { allCases, buildCase, CASE_ORIGIN, CASE_SIZES, caseType, drawCase } from "../../ops/case-values.js"
 import { OpNotInInference } from "../../../../src/compiler/targets/onnx/errors.js"
+import { MeasuredErrors, relativeError } from "../../ops/measured-errors.js"
 import { OPSETS, runtimeTensor } from "./graphs.js"
 
 const DEFAULT_TOLERANCE = 2e-5
 
-/** Largest difference relative to the largest expected magnitude (at least 1e-3 of it, so that zeros compare). */
-function relativeError(found: RuntimeTensor, expected: NdArray): number {
+const errors = new MeasuredErrors("onnx")
+
+/** Checks the shape, takes note of the error and gives it. */
+function errorOf(op: OpName, found: RuntimeTensor, expected: NdArray): number {
   expect([...found.shape]).toEqual([...expected.shape])
-  const scale = Math.max(1e-3, ...expected.data.map(Math.abs))
-  let worst = 0
-  expected.data.forEach((value, i) => (worst = Math.max(worst, Math.abs(Number(found.data[i]) - value) / scale)))
-  return worst
+  const error = relativeError(Array.from(found.data, Number), expected.data)
+  errors.record(op, error)
+  return error
 }
 
 const kept = allCases().filter((c) => c.case.skip?.onnx === undefined)
@@ -55,7 +57,7 @@ describe("ONNX gives what the reference gives", () => {
         )
         const found = await runOnnx(model.bytes, given)
         expected.forEach((array, index) => {
-          const error = relativeError(found[`o${index}`]!, array)
+          const error = errorOf(op, found[`o${index}`]!, array)
           expect(error, `output ${index} at opset ${opset}`).toBeLessThanOrEqual(c.tolerance ?? DEFAULT_TOLERANCE)
         })
       }
@@ -117,7 +119,7 @@ describe("ONNX gives what the reference gives when the batch is open", () => {
         })
         const found = await runOnnx(model.bytes, Object.fromEntries(given))
         expected.forEach((array, index) => {
-          const error = relativeError(found[`o${index}`]!, array)
+          const error = errorOf(op, found[`o${index}`]!, array)
           expect(error, `output ${index} at opset ${opset}`).toBeLessThanOrEqual(c.tolerance ?? DEFAULT_TOLERANCE)
         })
       }
@@ -134,4 +136,8 @@ describe("what has no place in inference is refused with its place", () => {
       expect(attempt).toThrow(/in case \(section case\)/)
     })
   }
+})
+
+it("no error is larger than docs/operators.md says (else: node scripts/docs/measure-operators.mjs)", () => {
+  expect(errors.grown()).toEqual([])
 })

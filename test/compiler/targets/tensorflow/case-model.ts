@@ -20,7 +20,7 @@ import {
   type SignatureTensor,
 } from "../../../../src/compiler/targets/tensorflow/signatures.js"
 import { output, placeholder, seedBase, seedPairTensor } from "../../../../src/compiler/targets/tensorflow/variables.js"
-import type { DataType } from "../../../../src/compiler/ir/graph.js"
+import type { LanguageType } from "../../../../src/compiler/ir/graph.js"
 import type { HostTensor } from "../../../../src/runtime/session.js"
 
 /** The seed and step that random ops in these signatures see. */
@@ -79,20 +79,9 @@ export function writeSavedModel(bytes: Uint8Array): string {
 }
 
 /** A reference array as a tensor to feed. */
-export function hostTensor(dtype: DataType, array: NdArray): HostTensor {
+export function hostTensor(dtype: LanguageType, array: NdArray): HostTensor {
   const make = { f32: Float32Array, i32: Int32Array, bool: Uint8Array }[dtype]
   return { dtype, shape: array.shape, data: make.from(array.data) }
 }
 
-/** Largest difference, relative to the largest magnitude of the expected values (at least 1e-3). */
-export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  if (actual.length !== expected.length) return Infinity
-  let error = 0
-  let magnitude = 1e-3
-  for (let i = 0; i < expected.length; i++) {
-    const difference = Math.abs(actual[i]! - expected[i]!)
-    if (!(difference <= error)) error = Number.isNaN(difference) ? Infinity : difference
-    magnitude = Math.max(magnitude, Math.abs(expected[i]!))
-  }
-  return error / magnitude
-}
+export { relativeError } from "../../ops/measured-errors.js"

@@ -5,12 +5,14 @@
 
 import { rmSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import type { Graph, ValueId } from "../../../../src/compiler/ir/graph.js"
+import { type Graph, languageType, type ValueId } from "../../../../src/compiler/ir/graph.js"
+import type { OpName } from "../../../../src/compiler/ops/names.js"
 import { opDefinition } from "../../../../src/compiler/ops/registry.js"
 import type { NdArray } from "../../../../src/compiler/ops/ndarray.js"
 import { interpret } from "../../../../src/compiler/targets/reference/interpret.js"
 import { NativeSession, type Feeds } from "../../../../src/runtime/session.js"
 import { allCases, buildCase, buildGradientCase, drawCase, type NamedCase } from "../../ops/case-values.js"
+import { MeasuredErrors } from "../../ops/measured-errors.js"
 import { CASE_SEED, CASE_STEP, CaseModel, hostTensor, relativeError } from "./case-model.js"
 
 const TOLERANCE = 2e-5
@@ -45,7 +47,7 @@ function backward({ op, case: c }: NamedCase): Fed {
 
 function feedsOf({ graph, values }: Fed): Feeds {
   return Object.fromEntries(
-    graph.inputs.map(({ name, value }) => [name, hostTensor(graph.values[value]!.type.dtype, values.get(value)!)]),
+    graph.inputs.map(({ name, value }) => [name, hostTensor(languageType(graph.values[value]!.type.dtype), values.get(value)!)]),
   )
 }
 
@@ -74,7 +76,9 @@ describe("TensorFlow agrees with the reference", () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  function check(name: string, fed: Fed, tolerance: number): void {
+  const errors = { forward: new MeasuredErrors("tensorflow"), gradient: new MeasuredErrors("tensorflow-gradient") }
+
+  function check(name: string, op: OpName, fed: Fed, tolerance: number): void {
     if (failures.has(name)) throw failures.get(name)
     const results = session.call(name, feedsOf(fed))
     const options = { sizes: fed.graph.sizes, seed: CASE_SEED, step: CASE_STEP }
@@ -83,16 +87,22 @@ describe("TensorFlow agrees with the reference", () => {
     fed.graph.outputs.forEach((output, index) => {
       const actual = results.get(output.name)!
       expect(actual.shape, output.name).toEqual(expected[index]!.shape)
-      expect(relativeError(actual.data, expected[index]!.data), output.name).toBeLessThanOrEqual(tolerance)
+      const error = relativeError(actual.data, expected[index]!.data)
+      errors[output.name.startsWith("g") ? "gradient" : "forward"].record(op, error)
+      expect(error, output.name).toBeLessThanOrEqual(tolerance)
     })
   }
 
   test.each(runnable.map((named) => [named.id, named] as const))("%s", (_, named) => {
-    check(named.id, forward(named), named.case.tolerance ?? TOLERANCE)
+    check(named.id, named.op, forward(named), named.case.tolerance ?? TOLERANCE)
   })
 
   test.each(differentiable.map((named) => [named.id, named] as const))("gradient of %s", (_, named) => {
-    check(`gradient of ${named.id}`, backward(named), Math.max(named.case.tolerance ?? 0, 5 * TOLERANCE))
+    check(`gradient of ${named.id}`, named.op, backward(named), Math.max(named.case.tolerance ?? 0, 5 * TOLERANCE))
+  })
+
+  test("no error is larger than docs/operators.md says (else: node scripts/docs/measure-operators.mjs)", () => {
+    expect([...errors.forward.grown(), ...errors.gradient.grown()]).toEqual([])
   })
 
   test("every case is either run or says why not", () => {

@@ -15,13 +15,21 @@ import { fromValues, sizeOf, type NdArray } from "../../../../src/compiler/ops/n
 import { interpret } from "../../../../src/compiler/targets/reference/interpret.js"
 import { statelessRandom } from "../../../../src/compiler/targets/reference/random.js"
 import type { SavedModelSpec } from "../../../../src/compiler/targets/tensorflow/saved-model.js"
+import type { RateSpec } from "../../../../src/compiler/targets/tensorflow/schedule.js"
+import type { UpdateSpec } from "../../../../src/compiler/targets/tensorflow/update.js"
 import type { Feeds } from "../../../../src/runtime/session.js"
 import { seededUniform } from "../../ops/case-values.js"
 import { hostTensor } from "./case-model.js"
 
 export const BATCH = 2
 export const SIZE = 8
-export const ADAM = { kind: "adam", beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const
+export const ADAM = { kind: "adam", beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 } as const
+export const SGD = { kind: "sgd", momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 } as const
+/** What the steps of these tests use. */
+export const RATE = 0.01
+
+/** A rate that never changes. */
+export const constantRate = (rate: number): RateSpec => ({ rate, schedule: { kind: "constant" }, per: "epoch" })
 
 const WIDTH = 4
 const TEXT = 3
@@ -141,7 +149,7 @@ export interface SmallNetwork {
   readonly spec: SavedModelSpec & { readonly train: NonNullable<SavedModelSpec["train"]> }
 }
 
-export function smallNetwork(optimizer: SavedModelSpec["optimizer"] = ADAM): SmallNetwork {
+export function smallNetwork(update: Partial<UpdateSpec> = {}): SmallNetwork {
   const train = network(true)
   const inference = network(false)
   const { parameters } = train.builder.finish()
@@ -159,8 +167,16 @@ export function smallNetwork(optimizer: SavedModelSpec["optimizer"] = ADAM): Sma
     parameters,
     spec: {
       parameters,
-      optimizer,
-      train: { graph, batch: BATCH, outputs: [], losses, total, gradients, updates },
+      train: {
+        graph,
+        batch: BATCH,
+        outputs: [],
+        losses,
+        total,
+        gradients,
+        updates,
+        update: { optimizer: ADAM, rate: constantRate(RATE), ...update },
+      },
       evaluate: {
         graph: inference.builder.finish(),
         batch: BATCH,
@@ -278,6 +294,7 @@ export class ReferenceTrainer {
       ...Object.fromEntries(losses.map(({ name }, index) => [name, results[index]!.data[0]!])),
       total: results[losses.length]!.data[0]!,
       step: t,
+      learning_rate: Math.fround(rate),
       gradient_norm: Math.sqrt(square),
     }
   }

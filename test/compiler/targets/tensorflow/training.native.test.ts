@@ -12,13 +12,25 @@ import type { NdArray } from "../../../../src/compiler/ops/ndarray.js"
 import { interpret } from "../../../../src/compiler/targets/reference/interpret.js"
 import { statelessRandom } from "../../../../src/compiler/targets/reference/random.js"
 import { buildSavedModel, compileSavedModel } from "../../../../src/compiler/targets/tensorflow/saved-model.js"
+import type { UpdateSpec } from "../../../../src/compiler/targets/tensorflow/update.js"
 import { NativeSession } from "../../../../src/runtime/session.js"
 import { CASE_SEED, CASE_STEP, CaseModel, relativeError, writeSavedModel } from "./case-model.js"
-import { ADAM, adamStep, batch, BATCH, feedsOf, initialValue, ReferenceTrainer, smallNetwork } from "./small-network.js"
+import {
+  ADAM,
+  adamStep,
+  batch,
+  BATCH,
+  constantRate,
+  feedsOf,
+  initialValue,
+  RATE,
+  ReferenceTrainer,
+  SGD,
+  smallNetwork,
+} from "./small-network.js"
 
 const STEPS = 20
 const SEED = 7
-const RATE = 0.01
 const directories: string[] = []
 const sessions: NativeSession[] = []
 
@@ -54,7 +66,7 @@ describe("the small network", () => {
 
   test("one step gives the reference's gradients for all parameters", () => {
     session.init(SEED)
-    session.trainStep(feedsOf(batch(0)), 0)
+    session.trainStep(feedsOf(batch(0)))
     const variables = session.read()
     const reference = new ReferenceTrainer(net, SEED)
     const { graph, spec } = net
@@ -77,7 +89,7 @@ describe("the small network", () => {
     session.init(SEED)
     const reference = new ReferenceTrainer(net, SEED)
     for (let step = 0; step < STEPS; step++) {
-      const actual = session.trainStep(feedsOf(batch(step % 3)), RATE)
+      const actual = session.trainStep(feedsOf(batch(step % 3)))
       const expected = reference.step(batch(step % 3), RATE)
       expect(Object.keys(actual).sort()).toEqual(Object.keys(expected).sort())
       for (const [name, value] of Object.entries(expected)) {
@@ -134,7 +146,7 @@ test("the same specification gives the same bytes", () => {
 
 describe("optimisers", () => {
   /** A linear loss: the gradient of `w` is the fed `g`. */
-  function linear() {
+  function linear(optimizer: UpdateSpec["optimizer"]) {
     const builder = new GraphBuilder(new Map())
     const shape = [constant(4)]
     const g = builder.input("g", { dtype: "f32", shape }, "input")
@@ -151,21 +163,22 @@ describe("optimisers", () => {
     const total = builder.op("sum", [builder.op("mul", [w, g])])
     const graph = builder.finish()
     const gradients = [{ parameter: "w", value: g }]
-    return { graph, batch: 1, outputs: [], losses: [{ name: "linear", value: total }], total, gradients, updates: [] }
+    const update = { optimizer, rate: constantRate(RATE) }
+    const losses = [{ name: "linear", value: total }]
+    return { graph, batch: 1, outputs: [], losses, total, gradients, updates: [], update }
   }
   // Gradients over many magnitudes, where epsilon and the bias corrections matter most.
   const gradient = (step: number): number[] => [1e-8 * (1 + step), 3e-4, Math.sin(step), 50 / (1 + step)]
 
   test("twenty steps of Adam are those of torch.optim.Adam", async () => {
-    const train = linear()
-    const spec = { parameters: train.graph.parameters, train, optimizer: ADAM }
-    const session = await open(writeSavedModel(buildSavedModel(spec)))
+    const train = linear(ADAM)
+    const session = await open(writeSavedModel(buildSavedModel({ parameters: train.graph.parameters, train })))
     session.init(0)
     const values = Float64Array.of(1, -2, 0.5, 3)
     const slots = { m: new Float64Array(4), v: new Float64Array(4) }
     for (let step = 1; step <= 20; step++) {
       const g = Float32Array.from(gradient(step))
-      session.trainStep({ g: { dtype: "f32", shape: [4], data: g } }, RATE)
+      session.trainStep({ g: { dtype: "f32", shape: [4], data: g } })
       adamStep(values, Float64Array.from(g), slots, step, Math.fround(RATE))
       const moved = session.read().get("w")!.data
       for (let i = 0; i < 4; i++) expect(Math.abs(moved[i]! - values[i]!)).toBeLessThan(step * 4e-7)
@@ -173,17 +186,14 @@ describe("optimisers", () => {
   })
 
   test("twenty steps of SGD with momentum are those of torch.optim.SGD", async () => {
-    const train = linear()
-    const optimizer = { kind: "sgd", momentum: 0.9 } as const
-    const session = await open(
-      writeSavedModel(buildSavedModel({ parameters: train.graph.parameters, train, optimizer })),
-    )
+    const train = linear({ ...SGD, momentum: 0.9 })
+    const session = await open(writeSavedModel(buildSavedModel({ parameters: train.graph.parameters, train })))
     session.init(0)
     const values = Float64Array.of(1, -2, 0.5, 3)
     const buffer = new Float64Array(4)
     for (let step = 1; step <= 20; step++) {
       const g = Float32Array.from(gradient(step))
-      session.trainStep({ g: { dtype: "f32", shape: [4], data: g } }, RATE)
+      session.trainStep({ g: { dtype: "f32", shape: [4], data: g } })
       for (let i = 0; i < 4; i++) {
         buffer[i] = 0.9 * buffer[i]! + g[i]!
         values[i]! -= RATE * buffer[i]!

@@ -1,10 +1,13 @@
 /**
- * The children of expressions and statements, in the order they are written. One place that knows the shape of the AST
- * for passes that only look.
+ * The children of expressions and statements, in the order they are written.
+ *
+ * Takes a node of the AST; gives the expressions directly within it. The one place that knows the shape of expressions,
+ * for all stages that only look: checks of a file on its own, recursion, names of parameters.
  */
 
-import type { Expression, Statement } from "../../../grammar/ast.js"
+import type { Expression, Statement } from "./ast.js"
 
+/** The expressions directly within one; for `{ let ... return e }` those of its statements. */
 export function childExpressions(expression: Expression): readonly Expression[] {
   switch (expression.kind) {
     case "number":
@@ -48,6 +51,8 @@ export function statementExpressions(statement: Statement): readonly Expression[
     case "output":
     case "loss":
     case "return":
+      return [statement.value]
+    case "const":
       return [statement.value]
     case "param":
       return statement.initial ? [statement.initial] : []

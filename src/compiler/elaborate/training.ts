@@ -1,0 +1,95 @@
+/**
+ * The `train` section of a variant, as plain data.
+ *
+ * Takes the settings as written and what the ablation changes; gives their values, and says what is wrong with them at the
+ * user's line. It is read after everything else in the model, because some settings speak of sections.
+ */
+
+import type { Expression, Span } from "../../../grammar/ast.js"
+import { didYouMean } from "../diagnostics/suggest.js"
+import { evaluate } from "../ir/dims.js"
+import type { Parameter } from "../ir/graph.js"
+import { sectionName, type Variant } from "./ablations.js"
+import { plainValue } from "./builtins.js"
+import type { Elaboration } from "./context.js"
+import { Environment, type Scope } from "./environment.js"
+import { evaluateExpression } from "./expressions.js"
+import type { TrainingSettings } from "./model.js"
+import { TRAINING_NAMES } from "./training-names.js"
+import { isSettingName, settingProblem, TRAINING_SETTINGS } from "./training-settings.js"
+import { isRecord, type PlainRecord, type PlainValue } from "./values.js"
+
+export interface WrittenSetting {
+  readonly name: string
+  readonly span: Span
+  readonly value: Expression
+}
+
+/** Reads the settings. @param parameters of the graph as far as it is built, which is all of it */
+export function trainingSettings(
+  written: readonly WrittenSetting[],
+  variant: Variant,
+  scope: Scope,
+  context: Elaboration,
+  parameters: readonly Parameter[],
+): TrainingSettings {
+  const withTrainingNames = (outer: Scope): Scope => {
+    const environment = new Environment(outer.environment)
+    for (const [name, value] of TRAINING_NAMES) environment.define(name, value, variant.model.span)
+    return { ...outer, environment }
+  }
+  const own = withTrainingNames(scope)
+  const kept = written.filter((s) => !variant.train.has(s.name)).map((setting) => ({ ...setting, inner: own }))
+  const changed = [...variant.train].map(([name, { value, span, module }]) => ({
+    ...{ name, span, value },
+    inner: withTrainingNames(context.writtenIn(module, scope)),
+  }))
+  const result: Record<string, PlainValue> = {}
+  for (const { name, span, value, inner } of [...kept, ...changed]) {
+    if (!isSettingName(name)) {
+      const suggestion = didYouMean(name, TRAINING_SETTINGS)
+      context.report({ kind: "unknown-setting", span, name, known: TRAINING_SETTINGS, suggestion })
+      continue
+    }
+    const found = evaluateExpression(value, inner, context)
+    const plain = plainValue(found, { sizeOf: (dim) => evaluate(dim, context.sizes) })
+    const problem = plain === undefined ? "must be plain data" : settingProblem(name, plain)
+    if (problem) context.report({ kind: "bad-setting", span: value.span, name, message: problem })
+    else {
+      if (name === "learning_rates" && isRecord(plain)) checkSections(plain, value, variant, context, parameters)
+      result[name] = plain!
+    }
+  }
+  return result
+}
+
+/** A learning rate of a section that cannot use it is a mistake: nothing is ignored in silence. */
+function checkSections(
+  rates: PlainRecord,
+  written: Expression,
+  variant: Variant,
+  context: Elaboration,
+  parameters: readonly Parameter[],
+): void {
+  const known = variant.model.members.flatMap((member) => (member.kind === "section" ? [sectionName(member)] : []))
+  for (const name of Object.keys(rates.fields)) {
+    const span = fieldSpan(written, name)
+    const refuse = (message: string): void =>
+      context.report({ kind: "bad-setting", span, name: "learning_rates", message: `names \`${name}\`, ${message}` })
+    const own = parameters.filter((p) => p.section === name && p.role === "param")
+    if (!known.includes(name)) {
+      const suggestion = didYouMean(name, known)
+      context.report({ kind: "unknown-section-name", span, name, model: variant.model.name.text, known, suggestion })
+    } else if (variant.without.has(name)) {
+      refuse("which is left out here: give the ablation a `set train.learning_rates = { ... }` without it")
+    } else if (own.length === 0) refuse("which has no parameters to train")
+    else if (own.every((p) => p.frozen)) refuse("which is frozen: unfreeze it, or leave it out of the record")
+  }
+}
+
+/** The place of a field's name; that of the whole value when it is not written out here. */
+function fieldSpan(written: Expression, name: string): Span {
+  if (written.kind !== "record") return written.span
+  const field = written.fields.find((f) => f.kind === "field" && f.name.text === name)
+  return field?.kind === "field" ? field.name.span : written.span
+}

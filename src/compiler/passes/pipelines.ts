@@ -1,0 +1,88 @@
+/**
+ * Which passes run on which program, in which order.
+ *
+ * Takes a program of a model (`programs.ts`); gives it cleaned up for its target. A pipeline is a list; that its order is
+ * possible is checked when this module is loaded, and `test/compiler/passes` verifies every property after every pass.
+ *
+ * Training, evaluation and prediction keep every bit of their results, so that whether a pass found something is never
+ * seen in a score. The ONNX pipeline may round differently in the last place: its numbers are compared with the
+ * trainer's, within a tolerance, when the file is written.
+ */
+
+import type { Graph } from "../ir/graph.js"
+import { shareCommonSubexpressions } from "./common-subexpressions.js"
+import { removeDeadCode } from "./dead-code.js"
+import { foldBatchNorms } from "./fold-batch-norms.js"
+import { foldConstants } from "./fold-constants.js"
+import { assignStorage, type LayoutRequest } from "./layout.js"
+import { runPasses, propertiesAfter, type Pass, type PassOptions, type PipelineResult, type Property } from "./pass.js"
+import type { Permutation } from "./permutations.js"
+import { namedValues, withValues, type ModelProgram } from "./programs.js"
+import { simplify } from "./simplify.js"
+
+export interface Pipeline {
+  readonly passes: readonly Pass[]
+  /** what must hold before the first pass */
+  readonly given: readonly Property[]
+  readonly rounding: PassOptions["rounding"]
+}
+
+const CLEAN_UP: readonly Pass[] = [foldConstants, simplify, removeDeadCode, shareCommonSubexpressions]
+const CLEAN: readonly Property[] = [...new Set(CLEAN_UP.flatMap((pass) => pass.ensures))]
+
+/** Every pipeline there is, by what it is for. */
+export const PIPELINES = {
+  /** one step of training: gradients and new statistics included */
+  training: { passes: CLEAN_UP, given: ["typed"], rounding: "exact" },
+  evaluation: { passes: CLEAN_UP, given: ["typed"], rounding: "exact" },
+  prediction: { passes: CLEAN_UP, given: ["typed"], rounding: "exact" },
+  /** any of the three, from the language's order of axes to that of TensorFlow's kernels */
+  tensorflow: { passes: [assignStorage, shareCommonSubexpressions], given: ["typed"], rounding: "exact" },
+  /** prediction, with weights that are known */
+  onnx: { passes: [removeDeadCode, foldBatchNorms, ...CLEAN_UP], given: ["typed"], rounding: "free" },
+} satisfies Record<string, Pipeline>
+
+export type PipelineName = keyof typeof PIPELINES
+
+for (const { passes, given } of Object.values(PIPELINES)) propertiesAfter(passes, given)
+
+/** What holds after the clean-up that all programs go through. */
+export const CLEANED: readonly Property[] = ["typed", ...CLEAN]
+
+/** What `pipeline` makes of `program`, and what each pass did. */
+export function optimise<P extends ModelProgram>(
+  pipeline: "training" | "evaluation" | "prediction" | "onnx",
+  program: P,
+): { readonly program: P; readonly steps: PipelineResult["steps"] } {
+  const { passes, given, rounding } = PIPELINES[pipeline]
+  const { program: result, steps } = runPasses(
+    passes,
+    { graph: program.graph, results: namedValues(program) },
+    { rounding },
+    given,
+  )
+  return { program: withValues(program, result.graph, result.results), steps }
+}
+
+/** A graph as TensorFlow's kernels want it stored. */
+export interface StoredProgram {
+  readonly graph: Graph
+  /** the new ids of what was requested, in order */
+  readonly wanted: readonly number[]
+  /** what a translation op by op would have inserted, and what is left */
+  readonly transposes: { readonly inserted: number; readonly remaining: number }
+}
+
+/** Gives each value of `graph` its storage; only `requests` are kept. */
+export function storeForTensorFlow(
+  graph: Graph,
+  requests: readonly LayoutRequest[],
+  storage: ReadonlyMap<string, Permutation>,
+): StoredProgram {
+  const { passes, given, rounding } = PIPELINES.tensorflow
+  const layout = { storage, results: requests.map((request) => request.storage) }
+  const asked = { graph: { ...graph, outputs: [], losses: [], updates: [] }, results: requests.map((r) => r.value) }
+  const { program, steps } = runPasses(passes, asked, { rounding, layout }, given)
+  const { inserted = 0, remaining = 0 } = steps.find((step) => step.pass === assignStorage.name)!.counts
+  return { graph: program.graph, wanted: program.results, transposes: { inserted, remaining } }
+}
