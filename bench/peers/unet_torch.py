@@ -1,21 +1,13 @@
-"""The U-Net of unet-bench.mdl in PyTorch, eager.
+"""The U-Net of unet-bench.mdl in PyTorch.
 
-Takes requests on stdin, one JSON object a line (see serve.mjs for the same thing in JavaScript); weights and batch come from
-the file that mdl.mjs shared. Gives steps. Module names are those of the MDL model, so that loading its weights strictly proves
-that both networks have the same parameters. With "tuned", what a user who knows PyTorch would turn on for a CPU: channels-last
-memory and the fused Adam.
+Module names are those of the MDL model, so that loading its weights strictly proves that both networks have the same
+parameters. See torch_peer.py for what it takes and gives.
 """
 
-import json
-import os
-import struct
-import sys
-import time
-
-import numpy
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch_peer import Competitor, serve
 
 EPSILON = 1e-5
 
@@ -78,66 +70,25 @@ def dice_loss(probability, target):
     return (1 - (2 * overlap + EPSILON) / (size + EPSILON)).mean()
 
 
-def read_tensors(path):
-    with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-        values = file.read()
-    tensors = {}
-    for name, entry in header.items():
-        start, end = entry["data_offsets"]
-        array = numpy.frombuffer(values[start:end], dtype="<f4").reshape(entry["shape"])
-        tensors[name] = torch.from_numpy(array.copy())
-    return tensors
-
-
-class Competitor:
-    def open(self, shared, rate, threads, widths, tuned=False):
-        torch.set_num_threads(threads)
-        tensors = read_tensors(shared)
-        self.image = tensors.pop("batch/image")
-        self.mask = tensors.pop("batch/mask")
-        self.net = UNet(widths)
+class UNetCompetitor(Competitor):
+    def build(self, tensors, widths):
+        net = UNet(widths)
         weights = {name.removeprefix("net."): value for name, value in tensors.items()}
         # PyTorch counts batches in every normalisation layer; nothing else may be missing, and nothing left over.
-        found = self.net.load_state_dict(weights, strict=False)
+        found = net.load_state_dict(weights, strict=False)
         missing = [name for name in found.missing_keys if not name.endswith("num_batches_tracked")]
         if missing or found.unexpected_keys:
             raise RuntimeError(f"weights do not fit: missing {missing}, unexpected {found.unexpected_keys}")
-        if tuned:
-            self.net = self.net.to(memory_format=torch.channels_last)
-            self.image = self.image.contiguous(memory_format=torch.channels_last)
-        self.net.train()
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=rate, fused=tuned or None)
-        parameters = sum(p.numel() for p in self.net.parameters())
-        return {"engine": f"PyTorch {torch.__version__}", "parameters": parameters, "threads": torch.get_num_threads()}
+        return net
 
-    def step(self):
-        started, before = time.perf_counter(), time.process_time()
-        self.optimizer.zero_grad()
-        probability = self.net(self.image)
-        loss = dice_loss(probability, self.mask) + F.binary_cross_entropy(probability, self.mask)
-        loss.backward()
-        self.optimizer.step()
-        value = loss.item()
-        seconds, cpu = time.perf_counter() - started, time.process_time() - before
-        return {"seconds": seconds, "cpu": cpu, "loss": value}
+    def loss(self, net):
+        probability, mask = net(self.batch["image"]).float(), self.batch["mask"]
+        with torch.autocast("cpu", enabled=False):
+            return dice_loss(probability, mask) + F.binary_cross_entropy(probability, mask)
+
+    def check(self):
+        """The loss of the first weights. Nothing in this network is random, so it is that of the first step."""
+        return {"loss": self.forward(self.net).item()}
 
 
-def main():
-    competitor = Competitor()
-    # Whatever a library prints must not get between the replies.
-    replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    for line in sys.stdin:
-        request = json.loads(line)
-        action = request.pop("do")
-        try:
-            reply = getattr(competitor, action)(**request)
-        except Exception as error:
-            reply = {"error": f"{type(error).__name__}: {error}"}
-        replies.write(json.dumps(reply) + "\n")
-        replies.flush()
-
-
-main()
+serve(UNetCompetitor())

@@ -118,6 +118,16 @@ export const ERROR_EXAMPLES = {
     text: model(OUTPUT, 'import { Thing } from "./things"'),
     fix: "Paths are relative to the importing file, without leaving the folder of the first file; `std/...` is the library.",
   },
+  "data-file": {
+    fact: {
+      kind: "data-file",
+      span: NOWHERE,
+      path: "embeddings.safetensors",
+      problem: "it holds no tensor `wrods`, but words",
+      hint: "did you mean `words`?",
+    },
+    fix: "The path is relative to the file it is written in, and the data file lies in the folder of the model or below. Only elements that `f32`, `i32` or `bool` can hold exactly are read: save others in one of these types first.",
+  },
   "import-cycle": {
     text: model("  output probability = sigmoid(first(image))", 'import { first } from "./a"'),
     files: {
@@ -167,6 +177,10 @@ export const ERROR_EXAMPLES = {
     text: model("  let width = 4\n  output probability = sigmoid(conv2d(width(image), 1))"),
     fix: "Functions, blocks, instances and operations can be called.",
   },
+  "instance-not-applied": {
+    text: model("  let layer = Conv2d(1)\n  output probability = sigmoid(conv2d(image, 1)) * mean(layer.weight)"),
+    fix: "Apply the instance in an earlier line: its parameters are made then, with sizes that come from what it is given.",
+  },
   "instance-name-clash": {
     text: model("  output probability = sigmoid(conv2d(conv2d(image, 8), 1))"),
     fix: "Give each layer its own `let`. To share weights on purpose, make one instance and use it twice.",
@@ -203,6 +217,10 @@ export const ERROR_EXAMPLES = {
       "fn gate(x: f32[N, C, Y, X], by: f32[N, C, Y, X]) = x * by",
     ),
     fix: "Give what the block or function declares. A dim's name is bound by its first use and checked by later ones.",
+  },
+  "constant-mismatch": {
+    text: model("  const weights: f32[2] = [0.2, 0.3, 0.5]\n" + OUTPUT),
+    fix: "Declare the sizes that the values have; a name such as `K` in the place of a size takes whatever is there.",
   },
   "operation-refused": {
     text: model("  let joined = concat([image, mask], axis = 7)\n  output probability = sigmoid(conv2d(joined, 1))"),
@@ -251,6 +269,11 @@ export const ERROR_EXAMPLES = {
     text: model(OUTPUT),
     selector: "Smal",
     fix: "Write one of the names that the file has after `#`.",
+  },
+  "different-bases": {
+    text: `${model(OUTPUT)}\n\nmodel Other {\n  input x: f32[N, 3]\n  output y = x\n}\n\nablation wide of Small {}\nablation plain of Other {}`,
+    selector: "wide+plain",
+    fix: "Join ablations of one model with `+`. Each ablation, followed down through its bases, must come to the same model.",
   },
   "no-model-in-file": {
     text: "fn double(x: tensor) = 2 * x",

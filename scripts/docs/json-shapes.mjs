@@ -21,6 +21,14 @@ const SHAPES = {
     ["src/runtime/runs/checkpoint.ts", ["BestScore"]],
     ["src/runtime/metrics/segmentation.ts", ["Summary", "Spread"]],
   ],
+  "train-profile": [
+    ["src/runtime/training/profile.ts", ["TrainingProfile"]],
+    [
+      "src/runtime/training/profile-report.ts",
+      ["ProfileReport", "Times", "LineTimes", "SectionTimes", "OpTimes", "NodeTime"],
+    ],
+    ["src/compiler/targets/tensorflow/profile.ts", ["Phase"]],
+  ],
   eval: [
     ["src/runtime/training/evaluate.ts", ["Evaluation"]],
     ["src/runtime/training/scoring.ts", ["ScoredCase"]],

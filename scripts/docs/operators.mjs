@@ -22,7 +22,28 @@ const LAYOUTS = {
   },
 }
 
-/** The page. `modules` holds `OP_NAMES`, `registry`, `GraphBuilder`, `dims` and `attributesAt`. */
+/** What is measured: the file it stands in, and how the page calls it. */
+const MEASURED = [
+  ["tensorflow", "TensorFlow"],
+  ["tensorflow-gradient", "TensorFlow, gradient"],
+  ["onnx", "ONNX Runtime"],
+  ["tfjs", "tfjs"],
+  ["tfjs-gradient", "tfjs, gradient"],
+  ["pytorch", "PyTorch"],
+  ["differences", "finite differences"],
+]
+
+/** Reads the measured errors: by what is measured, then by op. */
+export function measuredErrors(readText) {
+  const read = (name) => JSON.parse(readText(`scripts/docs/operator-errors/${name}.json`))
+  return {
+    ...Object.fromEntries(MEASURED.map(([name]) => [name, read(name)])),
+    // PyTorch's numbers are in two fixtures
+    pytorch: { ...read("pytorch"), ...read("pytorch-images") },
+  }
+}
+
+/** The page. `modules` holds `OP_NAMES`, `registry`, `GraphBuilder`, `dims`, `attributesAt` and `operatorErrors`. */
 export function operatorsPage(modules) {
   const { OP_NAMES, registry } = modules
   const families = new Map()
@@ -55,14 +76,36 @@ export function operatorsPage(modules) {
     ...[...families].map(
       ([family, names]) => `- [${family}](#${anchor(family)}): ${names.map((n) => `\`${n}\``).join(", ")}`,
     ),
+    "- [largest errors](#largest-errors) of each op in each target",
     "",
   ]
   for (const [family, names] of families) {
     lines.push(`## ${family}`, "")
     for (const name of names) lines.push(...entry(name, modules), "")
   }
+  lines.push(...errorTable(modules))
   return lines.join("\n").trimEnd() + "\n"
 }
+
+/** Every op with its largest errors. */
+function errorTable({ OP_NAMES, operatorErrors }) {
+  const row = (cells) => `| ${cells.join(" | ")} |`
+  return [
+    "## Largest errors",
+    "",
+    "Each op on all its conformance cases: the largest difference from the reference (float64), relative to the largest",
+    "element of the result, rounded up to one digit. The targets compute in float32, which resolves 6e-8. PyTorch is",
+    "compared in float64 with the reference, gradients included; so are the gradient rules with central differences. The",
+    "tests hold that no error grows; `node scripts/docs/measure-operators.mjs` measures again.",
+    "",
+    row(["op", ...MEASURED.map(([, title]) => title)]),
+    row(["---", ...MEASURED.map(() => "---")]),
+    ...OP_NAMES.map((op) => row([`\`${op}\``, ...MEASURED.map(([name]) => errorText(operatorErrors[name][op]))])),
+    "",
+  ]
+}
+
+const errorText = (error) => (error === undefined ? "" : error === 0 ? "0" : error.toExponential(0))
 
 function anchor(heading) {
   return heading
@@ -98,6 +141,11 @@ function entry(name, modules) {
   const nodes = loweredNodes(name, modules)
   lines.push(`- TensorFlow: ${nodes.tensorflow}`, `- ONNX: ${nodes.onnx}`)
   lines.push(`- conformance cases: ${cases.length}`)
+  const errors = MEASURED.flatMap(([file, title]) => {
+    const error = modules.operatorErrors[file][name]
+    return error === undefined ? [] : [`${title} ${errorText(error)}`]
+  })
+  lines.push(`- largest error: ${errors.length > 0 ? errors.join("; ") : "measured as part of the op it belongs to"}`)
   return lines
 }
 
@@ -170,6 +218,7 @@ function tensorFlowRecorder(layout, inputTypes, outputTypes, attributes, types) 
     inputTypes: permuted(inputTypes, spatial.inputs, spatial.filters),
     outputTypes: permuted(outputTypes, spatial.outputs, spatial.filterOutputs),
     attributes,
+    float: "f32",
     siblingOutput: (input, output) => `input${input}:${output}`,
     node(type) {
       types.add(type)

@@ -9,7 +9,7 @@
 import { errorsPage } from "./errors.mjs"
 import { jsonParts } from "./json-shapes.mjs"
 import { builtinParts, fillParts, helpParts, libraryPart } from "./language-parts.mjs"
-import { operatorsPage } from "./operators.mjs"
+import { measuredErrors, operatorsPage } from "./operators.mjs"
 import { readmeParts } from "./readme-parts.mjs"
 
 /** Reads everything the pages are made of. */
@@ -83,6 +83,7 @@ export async function collect(load, { readText, list }) {
     ...diff,
     ...diffCommand,
     dims,
+    operatorErrors: measuredErrors(readText),
     library,
     commands,
     readStandard: (path) => new Map(library).get(path),

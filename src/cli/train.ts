@@ -10,9 +10,12 @@ import { reportForRun } from "../runtime/reports/report-for-run.js"
 import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
 import type { TrainResult } from "../runtime/training/observer.js"
 import { durationText, progressFor, scoreText } from "../runtime/training/progress.js"
+import { profileTraining } from "../runtime/training/profile.js"
 import { resumeTraining, train } from "../runtime/training/trainer.js"
+import { parseSize } from "../runtime/byte-sizes.js"
 import { UserError } from "../runtime/user-error.js"
 import { print, printJson } from "./output.js"
+import { profileText } from "./profile-text.js"
 
 interface TrainFlags {
   readonly data?: string
@@ -22,12 +25,15 @@ interface TrainFlags {
   readonly steps?: number
   readonly epochs?: number
   readonly batch?: number
+  readonly accumulate?: number
   readonly size?: number
   readonly seed?: number
   readonly evalEvery?: number
   readonly workers?: number
   readonly precision?: Precision
+  readonly memory?: number
   readonly report: boolean
+  readonly profile?: boolean
   readonly json?: boolean
 }
 
@@ -39,7 +45,10 @@ export class Interrupted extends Error {
 }
 
 /** Options that make a run what it is; they cannot change when it goes on. */
-const FIXED = ["run", "batch", "size", "seed", "evalEvery", "precision"] as const
+const FIXED = ["run", "batch", "accumulate", "size", "seed", "evalEvery", "precision", "memory"] as const
+
+/** Options that say how a run goes, which is nothing to a profile of single steps. */
+const OF_A_RUN = ["run", "resume", "checkpoint", "steps", "epochs", "accumulate", "evalEvery", "workers"] as const
 
 /** The `train` command. */
 export function trainCommand(): Command {
@@ -52,7 +61,8 @@ export function trainCommand(): Command {
     .addOption(new Option("--checkpoint <name>", "with --resume: where to go on from").choices(CHECKPOINT_NAMES))
     .option("--steps <n>", "stop after so many steps (counted from the run's first)", positive)
     .option("--epochs <n>", "stop after so many epochs; replaces the model's own", positive)
-    .option("--batch <n>", "cases in a step; replaces the model's own", positive)
+    .option("--batch <n>", "cases in a batch; replaces the model's own", positive)
+    .option("--accumulate <n>", "batches whose gradients are averaged for one step; replaces the model's own", positive)
     .option("--size <pixels>", "height and width of the images: sets H and W", positive)
     .option("--seed <n>", "of first values, order, dropout and masks", seedNumber)
     .option("--eval-every <steps>", "score the validation split so often, instead of after every epoch", positive)
@@ -60,9 +70,21 @@ export function trainCommand(): Command {
     .addOption(
       new Option("--precision <type>", "of the step's large products; weights and sums are f32").choices(PRECISIONS),
     )
+    .option(
+      "--memory <size>",
+      "at most so much for a step's activations, as in 2GB: the rest is computed a second time",
+      byteSize,
+    )
     .option("--no-report", "do not write report.html")
+    .option("--profile", "train nothing: measure a few steps, and tell how long each line of the model takes")
     .option("--json", "print the result as JSON and nothing else on stdout")
     .action(async (model: string | undefined, flags: TrainFlags) => {
+      if (flags.profile) {
+        const profile = await profileTraining(profiled(model, flags))
+        if (flags.json) printJson(profile)
+        else print(profileText(profile))
+        return
+      }
       const interruption = listenForInterruption()
       try {
         const running = { workers: flags.workers, observer: progressFor(process.stderr), signal: interruption.signal }
@@ -101,8 +123,23 @@ function newRun(model: string | undefined, flags: TrainFlags) {
   if (flags.data === undefined) throw new UserError(`--data is missing: the folder of a data set\n  ${usage}`)
   if (flags.run === undefined) throw new UserError(`--run is missing: the folder to make for the run\n  ${usage}`)
   if (flags.checkpoint !== undefined) throw new UserError("--checkpoint goes with --resume: a new run has none yet")
-  const { data, run, steps, epochs, batch, size, seed, evalEvery, precision } = flags
-  return { model, data, run, steps, epochs, batch, size, seed, evalEvery, precision }
+  const { data, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory } = flags
+  return { model, data, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory }
+}
+
+/** What is measured with --profile. @throws UserError for options that are about a run */
+function profiled(model: string | undefined, flags: TrainFlags) {
+  const usage =
+    "usage: mdl train MODEL --data DIR --profile [--batch N --size N --precision TYPE --memory SIZE --seed N --json]"
+  if (model === undefined) throw new UserError(`name a model to profile\n  ${usage}`)
+  if (flags.data === undefined) throw new UserError(`--data is missing: the folder of a data set\n  ${usage}`)
+  const named = OF_A_RUN.find((name) => flags[name] !== undefined)
+  if (named !== undefined)
+    throw new UserError(
+      `--${dashed(named)} has no meaning with --profile, which keeps no run: leave it out\n  ${usage}`,
+    )
+  const { data, batch, size, seed, precision, memory } = flags
+  return { model, data, batch, size, seed, precision, memory }
 }
 
 /** The folder to resume. @throws UserError for what cannot change in a run */
@@ -111,11 +148,15 @@ function resumedRun(model: string | undefined, flags: TrainFlags, folder: string
     throw new UserError(`--resume goes on with the model of the run, so ${model} is not to be named`)
   const fixed = FIXED.find((name) => flags[name] !== undefined)
   if (fixed === undefined) return folder
-  const flag = fixed.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   throw new UserError(
-    `--${flag} cannot change when a run goes on: leave it out, or start a new run\n` +
+    `--${dashed(fixed)} cannot change when a run goes on: leave it out, or start a new run\n` +
       "  with --resume there are --steps, --epochs, --data, --checkpoint and --workers",
   )
+}
+
+/** `eval-every` for evalEvery */
+function dashed(flag: string): string {
+  return flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
 const ENDED: Readonly<Record<TrainResult["ended"], string>> = {
@@ -150,6 +191,12 @@ function listenForInterruption(): { readonly signal: AbortSignal; stop(): void }
   }
   process.once("SIGINT", interrupt)
   return { signal: controller.signal, stop: () => process.removeListener("SIGINT", interrupt) }
+}
+
+function byteSize(text: string): number {
+  const bytes = parseSize(text)
+  if (bytes === undefined) throw new InvalidArgumentError("give a number with a unit, such as 800MB or 2.5GB.")
+  return bytes
 }
 
 function positive(text: string): number {

@@ -84,6 +84,8 @@ export interface TrainerOptions {
   readonly hoist?: boolean
   /** of the training step's arithmetic; weights are f32 in either */
   readonly precision?: Precision
+  /** bytes that a training step's activations may take, as estimated; what does not fit is computed a second time */
+  readonly memory?: number
   /** whether `train_step` also tells how long each of its nodes took */
   readonly timed?: boolean
 }
@@ -92,9 +94,10 @@ export interface TrainerOptions {
  * Builds the programs and the SavedModel.
  *
  * @throws NotDifferentiable when an op without a gradient lies between a loss and a trainable parameter
+ * @throws MemoryLimitError when the training step does not fit in `options.memory`
  */
 export function buildTrainer(model: ElaboratedModel, options: TrainerOptions): Trainer {
-  const { batch, evaluateBatch = batch, predictBatch = 1, precision = "f32" } = options
+  const { batch, evaluateBatch = batch, predictBatch = 1, precision = "f32", memory } = options
   const accumulate = options.accumulate ?? batchesPerStep(model.training)
   const { graph } = model
   const predict = { ...optimise("prediction", predictProgram(model)).program, batch: predictBatch }
@@ -107,7 +110,7 @@ export function buildTrainer(model: ElaboratedModel, options: TrainerOptions): T
     predict,
     ...(step
       ? {
-          train: { ...step.train, batch, outputs: [], precision, update },
+          train: { ...step.train, batch, outputs: [], precision, update, ...(memory === undefined ? {} : { memory }) },
           ...(step.encode && { encode: { ...step.encode, batch } }),
           evaluate: { ...optimise("evaluation", evaluateProgram(model)).program, batch: evaluateBatch },
         }

@@ -42,13 +42,15 @@ async function compile(...args: string[]): Promise<string> {
 }
 
 /** Runs the generated program; gives its lines. */
-async function trainer(...args: string[]): Promise<Record<string, number | string>[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, [join(output, "trainer.mjs"), "--json", ...args])
+async function trainerIn(folder: string, ...args: string[]): Promise<Record<string, number | string>[]> {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "trainer.mjs"), "--json", ...args])
   return stdout
     .split("\n")
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Record<string, number | string>)
 }
+
+const trainer = (...args: string[]): ReturnType<typeof trainerIn> => trainerIn(output, ...args)
 
 const TYPES = { float32: "f32", int32: "i32", bool: "bool" } as const
 
@@ -110,6 +112,48 @@ describe("a trainer package", () => {
     await trainer("--steps", "3", "--seed", String(SEED), "--checkpoint", checkpoint)
     const resumed = await trainer("--epochs", "2", "--seed", String(SEED), "--resume", checkpoint)
     expect(resumed).toEqual(all.slice(4))
+  }, 300_000)
+
+  test("of a model with summed gradients and averages takes the same steps as the session", async () => {
+    const folder = join(root, "summed")
+    const text = modelText("accumulate = 3\n batch = 2\n average = ema(decay = 0.5)\n warmup = 2")
+    writeFileSync(join(root, "summed.mdl"), text)
+    await compile(join(root, "summed.mdl"), "-o", folder, "--data", join(root, "phantoms"))
+    // 9 cases: 4 batches of 2, so a step of 3 batches and one of 1.
+    const lines = await trainerIn(
+      folder,
+      "--epochs",
+      "2",
+      "--seed",
+      String(SEED),
+      "--checkpoint",
+      join(root, "s.safetensors"),
+    )
+    const train = lines.filter((line) => line["what"] === "train")
+    expect(train.map((line) => [line["epoch"], line["step"]])).toEqual([
+      [0, 1],
+      [0, 2],
+      [1, 3],
+      [1, 4],
+    ])
+    expect(train.map((line) => line["learning_rate"])).toEqual([5e-4, 5e-4, 1e-3, 1e-3].map(Math.fround))
+    const own = await NativeSession.open(join(folder, "model"))
+    own.init(SEED, 2)
+    const data = program.openData(join(folder, "data"))
+    for (const line of train) {
+      const { epoch, step } = line as { epoch: number; step: number }
+      const batches = step % 2 === 1 ? [0, 1, 2] : [3]
+      const cases = program.epochOrder(9, SEED, epoch)
+      const results = batches.map((b) =>
+        own.addGradients(feeds(program.readBatch(data, "train", cases.slice(2 * b, 2 * b + 2)), 2)),
+      )
+      const mean = (name: string): number => results.reduce((sum, losses) => sum + losses[name]!, 0) / results.length
+      const { accumulated, ...applied } = own.applyGradients()
+      expect(accumulated).toBe(batches.length)
+      const losses = Object.fromEntries(["dice", "cross_entropy", "total"].map((name) => [name, mean(name)]))
+      expect(line).toEqual({ what: "train", epoch, ...losses, ...applied })
+    }
+    own.close()
   }, 300_000)
 
   test("says what is wrong when it has no data, and exits with 1", async () => {

@@ -29,6 +29,20 @@ describe("a new run", () => {
   })
 })
 
+describe("a profile", () => {
+  test.each<[string[], RegExp]>([
+    [[], /name a model to profile\n {2}usage:/],
+    [["m.mdl"], /--data is missing/],
+    [["m.mdl", "--data", "d", "--run", "r"], /--run has no meaning with --profile/],
+    [["m.mdl", "--data", "d", "--eval-every", "3"], /--eval-every has no meaning with --profile/],
+    [["m.mdl", "--data", "d"], /there is no file m\.mdl/],
+  ])("%j", async (argv, message) => {
+    const failed = await failureOf("--profile", ...argv)
+    expect(failed.message).toMatch(message)
+    expect(failed.exitCode).toBe(1)
+  })
+})
+
 describe("going on", () => {
   test.each<[string[], RegExp]>([
     [["m.mdl", "--resume", "r"], /m\.mdl is not to be named/],

@@ -39,3 +39,12 @@ export function zoo(name: string, options: CompileOptions = {}): ElaboratedModel
   readFileSync(resolve(path), "utf8")
   return elaborated(compile(path, fileHost("models"), options))
 }
+
+/** Compiles `text` as a file of the folder of data files that NumPy and safetensors wrote. */
+export function compileWithData(text: string, options: CompileOptions = {}): CompileResult {
+  const disk = fileHost(DATA_FOLDER)
+  const path = `${DATA_FOLDER}/model.mdl`
+  return compile(path, { ...disk, read: (wanted) => (wanted === path ? text : disk.read(wanted)) }, options)
+}
+
+const DATA_FOLDER = "test/fixtures/constants"

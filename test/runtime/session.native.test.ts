@@ -10,7 +10,14 @@ import { buildSavedModel } from "../../src/compiler/targets/tensorflow/saved-mod
 import { loadBackend } from "../../src/runtime/native/backend.js"
 import { NativeSession, SessionError, type HostTensor } from "../../src/runtime/session.js"
 import { CaseModel, writeSavedModel } from "../compiler/targets/tensorflow/case-model.js"
-import { batch, BATCH, constantRate, feedsOf, SIZE, smallNetwork } from "../compiler/targets/tensorflow/small-network.js"
+import {
+  batch,
+  BATCH,
+  constantRate,
+  feedsOf,
+  SIZE,
+  smallNetwork,
+} from "../compiler/targets/tensorflow/small-network.js"
 
 const net = smallNetwork()
 const inputsOf = (index: number) => {

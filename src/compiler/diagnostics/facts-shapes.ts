@@ -134,12 +134,15 @@ export const SHAPE_FACTS = {
     code: "MDL3002",
     severity: "error",
     describe: (fact) => ({
-      title: "Wrong shape for an input",
+      title: fact.input === "the result" ? "Wrong shape for a result" : "Wrong shape for an input",
       labels: located(
         fact,
         fact.axis ? `axis ${fact.axis.index} should be ${fact.axis.expected}, it is ${fact.axis.found}` : fact.reason,
         [
-          also(fact.declared, `${quoted(fact.input)} of ${quoted(fact.callee)} is declared here`),
+          also(
+            fact.declared,
+            `${fact.input === "the result" ? fact.input : quoted(fact.input)} of ${quoted(fact.callee)} is declared here`,
+          ),
           ...(fact.bound ? [also(fact.bound.span, `${fact.bound.symbol} = ${fact.bound.value} was bound here`)] : []),
           ...made(fact.found, `${fact.found.name}: ${fact.found.type}`),
         ],

@@ -160,7 +160,10 @@ function initializerText(initializer: Initializer): string {
     case "values":
       return `${initializer.values.length} given values`
     case "loaded":
-      return `load(${[initializer.file, initializer.tensor].flatMap((t) => t ?? []).map((t) => JSON.stringify(t)).join(", ")})`
+      return `load(${[initializer.file, initializer.tensor]
+        .flatMap((t) => t ?? [])
+        .map((t) => JSON.stringify(t))
+        .join(", ")})`
   }
 }
 

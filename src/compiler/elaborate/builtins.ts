@@ -9,6 +9,7 @@ import type { Initializer } from "../ir/graph.js"
 import type { OpName } from "../ops/names.js"
 import { resolveFile } from "../resolve/modules.js"
 import { moreTelling } from "../ops/shapes.js"
+import { roundHalfToEven } from "../ops/special-functions.js"
 import {
   type Builtin,
   type BuiltinContext,
@@ -23,10 +24,20 @@ export const float = (value: number): StaticValue => ({ kind: "float", value })
 const list = (items: readonly StaticValue[]): StaticValue => ({ kind: "list", items })
 
 /** Operations whose results on plain numbers are integers, and so can be sizes. */
-export const ROUNDING: ReadonlySet<OpName> = new Set<OpName>(["floor", "ceil", "round"])
+const ROUNDING: ReadonlySet<OpName> = new Set<OpName>(["floor", "ceil", "round"])
+/** Those that give integers for integers. */
+const KEEPING: ReadonlySet<OpName> = new Set<OpName>(["abs", "maximum", "minimum", "pow"])
+
+/** `staticMath` as a value: an integer where it is one for certain. */
+export function staticMathValue(op: OpName, numbers: readonly number[], areIntegers: boolean): StaticValue | undefined {
+  const value = staticMath(op, numbers)
+  if (value === undefined) return undefined
+  const isInteger = ROUNDING.has(op) || (areIntegers && KEEPING.has(op))
+  return isInteger && Number.isSafeInteger(value) ? integer(value) : float(value)
+}
 
 /** Elementwise ops that also work on plain numbers; undefined for all others. */
-export function staticMath(op: OpName, numbers: readonly number[]): number | undefined {
+function staticMath(op: OpName, numbers: readonly number[]): number | undefined {
   const [a, b] = numbers as [number, number]
   switch (op) {
     case "sqrt":
@@ -42,8 +53,7 @@ export function staticMath(op: OpName, numbers: readonly number[]): number | und
     case "ceil":
       return Math.ceil(a)
     case "round":
-      // As the operation rounds: half to even.
-      return Math.abs(a % 1) === 0.5 ? 2 * Math.round(a / 2) : Math.round(a)
+      return roundHalfToEven(a)
     case "pow":
       return Math.pow(a, b)
     case "maximum":
@@ -144,6 +154,20 @@ const onLists: readonly Builtin[] = [
     return best
   }),
 ]
+
+/** Integers are divided exactly; this is for those that do not divide. */
+const quotient = builtin(
+  "quotient",
+  "How many times the integer `b` goes into the integer `a`, rounded down; `a % b` is what is left.",
+  ["a", "b"],
+  (given, context) => {
+    const [a, b] = [given.get("a")!, given.get("b")!]
+    if (a.kind !== "int" || b.kind !== "int") return { problem: "needs two integers" }
+    const [x, y] = [context.sizeOf(a.dim), context.sizeOf(b.dim)]
+    if (x === undefined || y === undefined) return { problem: "needs sizes that are known when compiling" }
+    return y === 0 ? { problem: "division by zero" } : integer(Math.floor(x / y))
+  },
+)
 
 function initializer(
   name: string,
@@ -290,7 +314,10 @@ const tokenizers: ReadonlyMap<string, StaticValue> = new Map<string, StaticValue
 
 /** Names that every expression knows. */
 export const BUILTIN_NAMES: ReadonlyMap<string, StaticValue> = new Map<string, StaticValue>([
-  ...[...onLists, ...firstValues, load].map((b): [string, StaticValue] => [b.name, { kind: "builtin", builtin: b }]),
+  ...[...onLists, quotient, ...firstValues, load].map((b): [string, StaticValue] => [
+    b.name,
+    { kind: "builtin", builtin: b },
+  ]),
   ["zeros", { kind: "initializer", initializer: { kind: "constant", value: 0 } }],
   ["ones", { kind: "initializer", initializer: { kind: "constant", value: 1 } }],
   ["op", { kind: "op-namespace" }],

@@ -4,26 +4,31 @@
 
 import type { BlockItem, Expression, FunctionItem, Parameter, Span } from "../../../grammar/ast.js"
 import { completeAttributes, inferTypes, OpTypeError } from "../ir/builder.js"
-import { constant, format, formatShape, type Dim } from "../ir/dims.js"
+import { format, formatShape, type Dim } from "../ir/dims.js"
 import type { Attributes, AttributeValue, ValueId } from "../ir/graph.js"
 import type { AttributeSpec, OpDefinition, ShapeProblem } from "../ops/definition.js"
 import type { OpName } from "../ops/names.js"
 import { opDefinition } from "../ops/registry.js"
 import { blockValued } from "../resolve/parametric.js"
-import {
-  assignArguments,
-  bindParameters,
-  definitionEnvironment,
-  evaluateArguments,
-} from "./arguments.js"
+import { assignArguments, bindParameters, definitionEnvironment, evaluateArguments } from "./arguments.js"
 import { LIMITS } from "./budget.js"
-import { ROUNDING, staticMath } from "./builtins.js"
+import { staticMathValue } from "./builtins.js"
 import type { Elaboration } from "./context.js"
 import { join, snakeCase, type Scope } from "./environment.js"
 import { evaluateExpression, toNumber } from "./expressions.js"
 import { runBody } from "./statements.js"
 import { checkResult } from "./tensor-types.js"
-import { formatType, type GivenArgument, type Instance, kindName, NONE_HINT, sameValue, type StaticValue } from "./values.js"
+import {
+  formatType,
+  type GivenArgument,
+  type Instance,
+  kindName,
+  NONE_HINT,
+  sameValue,
+  type StaticValue,
+  formatValue,
+  isInt32,
+} from "./values.js"
 
 type CallNode = Extract<Expression, { kind: "call" }>
 
@@ -297,9 +302,9 @@ function callPrimitive(
 ): StaticValue {
   const numbers = given.map((argument) => toNumber(argument.value, context))
   if (given.length > 0 && numbers.every((n) => n !== undefined)) {
-    const result = staticMath(op, numbers)
-    if (result !== undefined && ROUNDING.has(op)) return { kind: "int", dim: constant(result) }
-    if (result !== undefined) return { kind: "float", value: result }
+    const areIntegers = given.every(({ value }) => value.kind === "int")
+    const result = staticMathValue(op, numbers, areIntegers)
+    if (result !== undefined) return result
   }
   const definition = opDefinition(op)
   const inputNames = definition.inputs.map((input) => input.name)
@@ -341,7 +346,8 @@ function textFirst(
 ): { readonly settings: readonly GivenArgument[]; readonly operands: readonly GivenArgument[] } | undefined {
   const text = Object.entries(definition.attributes).find(([, { type, default: value }]) => type === "string" && !value)
   const [first, ...others] = given
-  if (!definition.inputs[0]?.variadic || !text || first?.value.kind !== "string" || first.name !== undefined) return undefined
+  if (!definition.inputs[0]?.variadic || !text || first?.value.kind !== "string" || first.name !== undefined)
+    return undefined
   const operands = others.filter((argument) => argument.name === undefined)
   if (operands.length === 0) return undefined
   return { settings: [{ ...first, name: text[0] }, ...others.filter((a) => a.name !== undefined)], operands }
@@ -383,11 +389,28 @@ export function applyPrimitive(
       return context.wrongKind(places[index] ?? call.span, `\`${name}\` of \`${op}\``, "a tensor", operand, hint)
     }
     if (dtype === "f32") return context.builder.scalar(number)
+    if (!isInt32(number)) {
+      const message = `${formatValue(operand)} among tensors of i32 would have to be rounded: nothing is converted in silence`
+      return context.fail({
+        kind: "operation-refused",
+        ...context.locate(places[index] ?? call.span),
+        operation: op,
+        operands: operands.flatMap((other, at) =>
+          other.kind === "tensor" ? [context.operand(nameAt(places[at], context), other.value, other.type)] : [],
+        ),
+        message,
+        hint: 'convert the tensor first, as in `cast(x, to = "f32")`',
+      })
+    }
     return context.builder.op("constant", [], { dtype, shape: [], values: [number] })
   })
   const complete = "key" in definition.attributes ? { ...attributes, key: randomKey(op, scope, context) } : attributes
   try {
-    const outputs = appended(op, inputs, complete, context).map((value): StaticValue => ({ kind: "tensor", value, type: context.builder.typeOf(value) }))
+    const outputs = appended(op, inputs, complete, context).map((value): StaticValue => ({
+      kind: "tensor",
+      value,
+      type: context.builder.typeOf(value),
+    }))
     if (outputs.length === 1) return outputs[0]!
     return { kind: "list", items: outputs }
   } catch (error) {
@@ -412,6 +435,8 @@ function appended(
   const { op: one, all, scalar, typeOf } = builder
   return composition({ op: one, all, scalar, typeOf, inputs, attributes: complete })
 }
+
+const nameAt = (place: Span | undefined, context: Elaboration): string => (place ? context.nameOf(place) : "an operand")
 
 /** A key that depends on names alone: two random numbers in one statement are told apart by their order in it. */
 function randomKey(op: OpName, scope: Scope, context: Elaboration): string {

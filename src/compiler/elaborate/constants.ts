@@ -17,8 +17,8 @@ import { LIMITS } from "./budget.js"
 import type { Elaboration } from "./context.js"
 import { join, type Scope } from "./environment.js"
 import { evaluateExpression, toNumber } from "./expressions.js"
-import { evaluateDim, isDataType, source, unify } from "./tensor-types.js"
-import { formatType, type StaticValue } from "./values.js"
+import { evaluateDim, isDataType, naturalSize, source, unify } from "./tensor-types.js"
+import { formatType, isInt32, type StaticValue } from "./values.js"
 
 const HOME_HINT = "a path is relative to the file it is written in; data files lie in the folder of the model or below"
 
@@ -91,9 +91,10 @@ function fromNumbers(
   // One number stands for a tensor full of it.
   if (value.kind !== "list") {
     const sizes = declared.dims.map((dim) => {
-      if (dim.kind === "dim")
-        return context.sizeOf(evaluateDim(dim.value, scope, context), dim.span, "the size of a constant")
-      return context.wrongKind(dim.span, "a size of a constant", "one integer", { kind: "none" })
+      if (dim.kind !== "dim") {
+        return context.wrongKind(dim.span, "a size of a constant", "one integer", { kind: "none" })
+      }
+      return naturalSize(evaluateDim(dim.value, scope, context), dim.span, "constant", context)
     })
     return context.builder.op("constant", [], { dtype, shape: sizes, values: elements })
   }
@@ -134,8 +135,6 @@ function flattened(
   visit(value, 0)
   return { elements, shape }
 }
-
-const isInt32 = (value: number): boolean => Number.isInteger(value) && Math.abs(value) < 2 ** 31
 
 // --------------------------------------------------------------------------------------------------------------- files
 

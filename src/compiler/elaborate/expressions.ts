@@ -295,10 +295,15 @@ function indexed(expression: Extract<Expression, { kind: "index" }>, scope: Scop
 }
 
 /** The value of an expression that has to be true or false when compiling. */
-export function condition(expression: Expression, scope: Scope, context: Elaboration): boolean {
+export function condition(
+  expression: Expression,
+  scope: Scope,
+  context: Elaboration,
+  onTensors = "use `select(condition, a, b)` to choose when the model runs",
+): boolean {
   const value = evaluateExpression(expression, scope, context)
   if (value.kind === "bool") return value.value
-  const hint = value.kind === "tensor" ? "use `select(condition, a, b)` to choose when the model runs" : undefined
+  const hint = value.kind === "tensor" ? onTensors : undefined
   return context.wrongKind(expression.span, "a condition", "true or false when compiling", value, hint)
 }
 
@@ -310,7 +315,8 @@ export function integer(expression: Expression, scope: Scope, context: Elaborati
 }
 
 function unary(expression: Extract<Expression, { kind: "unary" }>, scope: Scope, context: Elaboration): StaticValue {
-  if (expression.operator === "not") return bool(!condition(expression.operand, scope, context))
+  if (expression.operator === "not")
+    return bool(!condition(expression.operand, scope, context, "use `logical_not(x)` on tensors"))
   const value = evaluateExpression(expression.operand, scope, context)
   if (value.kind === "int") return { kind: "int", dim: dims.multiply(dims.constant(-1), value.dim) }
   if (value.kind === "float") return float(-value.value)
@@ -333,11 +339,11 @@ const TENSOR_OPERATORS: Partial<Record<BinaryOperator, OpName>> = {
 
 function binary(expression: Extract<Expression, { kind: "binary" }>, scope: Scope, context: Elaboration): StaticValue {
   const { operator } = expression
-  if (operator === "and") {
-    return bool(condition(expression.left, scope, context) && condition(expression.right, scope, context))
-  }
-  if (operator === "or") {
-    return bool(condition(expression.left, scope, context) || condition(expression.right, scope, context))
+  if (operator === "and" || operator === "or") {
+    const hint = `use \`logical_${operator}(a, b)\` on tensors`
+    const left = condition(expression.left, scope, context, hint)
+    // What the left side decides, the right side need not even be able to say.
+    return bool(left === (operator === "or") ? left : condition(expression.right, scope, context, hint))
   }
   const left = evaluateExpression(expression.left, scope, context)
   const right = evaluateExpression(expression.right, scope, context)
@@ -366,7 +372,9 @@ function binary(expression: Extract<Expression, { kind: "binary" }>, scope: Scop
   const a = toNumber(left, context)
   const b = toNumber(right, context)
   if (a === undefined || b === undefined) {
-    const [side, bad] = a === undefined ? [expression.left, left] : [expression.right, right]
+    // What is not there is at fault, rather than the tensor beside it.
+    const leftIsBad = left.kind === "none" || (a === undefined && right.kind !== "none")
+    const [side, bad] = leftIsBad ? [expression.left, left] : [expression.right, right]
     const hint = bad.kind === "none" ? NONE_HINT : undefined
     return context.wrongKind(side.span, `an operand of \`${operator}\``, "a number or a tensor", bad, hint)
   }
@@ -443,7 +451,7 @@ function integers(
         hint:
           dims.symbolsOf(left).length > 0
             ? `choose an input size that is a multiple of ${dims.format(right)}`
-            : "write `floor(a / b)` with a decimal point (`3.0 / 2`) if you want to round",
+            : "write `quotient(a, b)` to round down, or `a / 2.0` for a number with a fraction",
       })
     }
     default: {

@@ -11,7 +11,7 @@ import { declareConstant } from "./constants.js"
 import { Abort, type Elaboration } from "./context.js"
 import { join, type Scope } from "./environment.js"
 import { bindPattern, bindToError, condition, evaluateExpression, explainCondition } from "./expressions.js"
-import { evaluateDim, isDataType } from "./tensor-types.js"
+import { evaluateDim, isDataType, naturalSize } from "./tensor-types.js"
 import { formatType, type StaticValue } from "./values.js"
 
 /** Runs the body of a block, function or `{ ... }` expression; gives what it returns. */
@@ -145,13 +145,7 @@ function makeParameter(statement: ParamStatement, scope: Scope, path: string, co
     if (dim.kind === "rest-dims") {
       return context.wrongKind(dim.span, "a size of a parameter", "one integer", { kind: "none" })
     }
-    const size = context.sizeOf(evaluateDim(dim.value, scope, context), dim.span, "the size of a parameter")
-    if (Number.isInteger(size) && size > 0) return size
-    return context.fail({
-      kind: "bad-number",
-      ...context.locate(dim.span),
-      message: `a size of a parameter must be a whole number above 0, this is ${size}`,
-    })
+    return naturalSize(evaluateDim(dim.value, scope, context), dim.span, "parameter", context)
   })
   const fullName = join(path, name.text)
   context.claimName(fullName, span)

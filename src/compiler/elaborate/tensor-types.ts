@@ -31,6 +31,7 @@ export const PLAIN_TYPES: Readonly<Record<string, string>> = {
   block: "a block or an instance of one",
   tensor: "a tensor",
   file: "a tensor of a file, from `load(...)`",
+  pair: "an integer, or a list of two for height and width",
   tokenizer: "a tokenizer such as `clip` or `words(512)`",
   any: "anything",
 }
@@ -81,6 +82,11 @@ function matchPlain(name: string, found: StaticValue, what: string, place: Span,
     }
     case "block":
       if (["block", "instance", "fn"].includes(found.kind)) return found
+      break
+    case "pair":
+      if (found.kind === "int") return { kind: "list", items: [found, found] }
+      if (found.kind === "list" && found.items.length === 2 && found.items.every(({ kind }) => kind === "int"))
+        return found
       break
     case "tokenizer":
       if (found.kind === "setting" && (found.setting.name === "clip" || found.setting.name === "words")) return found
@@ -175,12 +181,27 @@ function bindDim(
   const expected = evaluateDim(dim.value, scope, context)
   if (sameSize(expected, actual, context.sizes)) return undefined
   const text = dims.format(expected)
+  const written = context.nameOf(dim.value)
   return {
-    axis: { index: axis, expected: name && name !== text ? `${name} = ${text}` : text, found: dims.format(actual) },
+    axis: {
+      index: axis,
+      expected: sameText(written, text) ? text : `${written} = ${text}`,
+      found: dims.format(actual),
+    },
     reason: "",
     bound: name && known ? { symbol: name, value: text, span: known.span } : undefined,
   }
 }
+
+/** A size of something that is stored, which must be a whole number above 0. */
+export function naturalSize(dim: dims.Dim, span: Span, of: "parameter" | "constant", context: Elaboration): number {
+  const size = context.sizeOf(dim, span, `the size of a ${of}`)
+  if (Number.isInteger(size) && size > 0) return size
+  const message = `a size of a ${of} must be a whole number above 0, this is ${size}`
+  return context.fail({ kind: "bad-number", ...context.locate(span), message })
+}
+
+const sameText = (a: string, b: string): boolean => a.replaceAll(" ", "") === b.replaceAll(" ", "")
 
 /** An expression in the place of a dim. */
 export function evaluateDim(expression: Expression, scope: Scope, context: Elaboration): dims.Dim {

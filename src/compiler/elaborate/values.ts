@@ -22,9 +22,19 @@ export type StaticValue =
   | { readonly kind: "record"; readonly fields: ReadonlyMap<string, StaticValue> }
   | { readonly kind: "tensor"; readonly value: ValueId; readonly type: TensorType }
   /** `given`: arguments of `Block(kernel = 3, ...)`, to which a call adds the rest */
-  | { readonly kind: "block"; readonly item: BlockItem; readonly module: Module; readonly given: readonly GivenArgument[] }
+  | {
+      readonly kind: "block"
+      readonly item: BlockItem
+      readonly module: Module
+      readonly given: readonly GivenArgument[]
+    }
   | { readonly kind: "instance"; readonly instance: Instance }
-  | { readonly kind: "fn"; readonly item: FunctionItem; readonly module: Module; readonly given: readonly GivenArgument[] }
+  | {
+      readonly kind: "fn"
+      readonly item: FunctionItem
+      readonly module: Module
+      readonly given: readonly GivenArgument[]
+    }
   | { readonly kind: "primitive"; readonly op: OpName }
   | { readonly kind: "builtin"; readonly builtin: Builtin }
   /** the namespace `op`, under which every primitive can be reached even when a block has taken its name */
@@ -126,6 +136,9 @@ export interface SectionContext {
   readonly frozen: boolean
 }
 
+/** Whether a tensor of i32 can hold the number. */
+export const isInt32 = (value: number): boolean => Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31
+
 /** What to do where something may be missing. */
 export const NONE_HINT = "an optional input that is not there is `none`: write `if NAME == none then ... else ...`"
 
@@ -225,7 +238,8 @@ export function sameValue(a: StaticValue, b: StaticValue): boolean {
     case "block":
     case "fn": {
       const other = (b as typeof a).given
-      const same = (x: GivenArgument, y: GivenArgument | undefined) => x.name === y?.name && sameValue(x.value, y!.value)
+      const same = (x: GivenArgument, y: GivenArgument | undefined) =>
+        x.name === y?.name && sameValue(x.value, y!.value)
       return (
         a.item === (b as typeof a).item && a.given.length === other.length && a.given.every((x, i) => same(x, other[i]))
       )

@@ -86,6 +86,7 @@ export class GraphBuilder implements NodeAppender {
     this.all = this.all.bind(this)
     this.scalar = this.scalar.bind(this)
     this.typeOf = this.typeOf.bind(this)
+    this.producerOf = this.producerOf.bind(this)
   }
 
   /** Where the nodes appended from now on come from. */
@@ -105,9 +106,8 @@ export class GraphBuilder implements NodeAppender {
     return value
   }
 
-  /** @param type its type when it is stored in another order of axes; that of its shape otherwise */
-  parameter(parameter: Omit<Parameter, "value" | "origin">, type?: TensorType): ValueId {
-    const value = this.value(-1, 0, type ?? { dtype: parameter.dtype, shape: parameter.shape.map(constant) })
+  parameter(parameter: Omit<Parameter, "value" | "origin">): ValueId {
+    const value = this.value(-1, 0, { dtype: parameter.dtype, shape: parameter.shape.map(constant) })
     this.parameters.push({ ...parameter, value, origin: this.origin })
     return value
   }
@@ -130,6 +130,19 @@ export class GraphBuilder implements NodeAppender {
     const outputs = types.map((type, output) => this.value(id, output, type))
     this.nodes.push({ id, op: name, inputs, attributes, outputs, origin: this.origin })
     return outputs
+  }
+
+  /** A parameter of another graph as it is, stored as it is there. */
+  copyParameter(parameter: Parameter, from: Pick<Graph, "values">): ValueId {
+    const value = this.value(-1, 0, from.values[parameter.value]!.type)
+    this.parameters.push(value === parameter.value ? parameter : { ...parameter, value })
+    return value
+  }
+
+  /** Appends a node of another graph as it is, on other inputs. */
+  copy(node: GraphNode, inputs: readonly ValueId[], from: Pick<Graph, "values">): ValueId[] {
+    const types = node.outputs.map((value) => from.values[value]!.type)
+    return this.append(node.op, inputs, node.attributes, types)
   }
 
   /** A scalar f32 constant, one node for each distinct value. */

@@ -36,10 +36,15 @@ export class DimOverflow extends RangeError {
 const MAX_TERMS = 64
 const MAX_DEGREE = 16
 
+/** `value`, unless it has left the numbers that are exact. */
+function safe(value: number): number {
+  if (Number.isSafeInteger(value)) return value
+  throw new DimOverflow(`this is too large: sizes are computed exactly up to ${Number.MAX_SAFE_INTEGER}`)
+}
+
 function rational(numerator: number, denominator = 1): Rational {
-  if (!Number.isSafeInteger(numerator) || !Number.isSafeInteger(denominator)) {
-    throw new DimOverflow(`this is too large: sizes are computed exactly up to ${Number.MAX_SAFE_INTEGER}`)
-  }
+  safe(numerator)
+  safe(denominator)
   const sign = denominator < 0 ? -1 : 1
   const divisor = gcd(numerator, denominator) || 1
   return { numerator: (sign * numerator) / divisor, denominator: (sign * denominator) / divisor }
@@ -64,10 +69,15 @@ function multiplyMonomials(a: Monomial, b: Monomial): Monomial {
   return factors.sort().join("*")
 }
 
+/** Most sizes of a model are small and the same few, and dims never change: each is made once. */
+const smallConstants: Dim[] = []
+const SMALL_CONSTANT = 4096
+
 /** A constant dimension; `value` is an integer. */
 export function constant(value: number): Dim {
   if (!Number.isInteger(value)) throw new RangeError(`a dimension must be an integer, not ${value}`)
-  return make([["", rational(value)]])
+  if (value < 0 || value > SMALL_CONSTANT) return make([["", rational(value)]])
+  return (smallConstants[value] ??= make([["", rational(value)]]))
 }
 
 /** The dimension that is just the symbol `name`. */
@@ -93,6 +103,10 @@ export function add(a: Dim, b: Dim): Dim {
 }
 
 export function multiply(a: Dim, b: Dim): Dim {
+  const [left, right] = [asConstant(a), asConstant(b)]
+  if (left !== undefined && right !== undefined) return constant(safe(left * right))
+  if (left === 1) return b
+  if (right === 1) return a
   let sum = constant(0)
   for (const [ma, ca] of a.terms) {
     for (const [mb, cb] of b.terms) {
@@ -153,6 +167,7 @@ export function evaluate(dim: Dim, sizes: Sizes): number | undefined {
 
 /** Replaces the symbols that `bindings` names by dimensions. */
 export function substitute(dim: Dim, bindings: ReadonlyMap<string, Dim>): Dim {
+  if (asConstant(dim) !== undefined) return dim
   let sum = constant(0)
   for (const [m, c] of dim.terms) {
     let term = make([["", c]])

@@ -157,6 +157,9 @@ export function typeOf(graph: Pick<Graph, "values">, value: ValueId): TensorType
   return v.type
 }
 
+/** Some of the nodes of a graph, by id. */
+export type NodeSet = Pick<ReadonlySet<NodeId>, "has" | "size">
+
 /**
  * The nodes that `wanted` depend on, by id.
  *
@@ -166,15 +169,17 @@ export function neededNodes(
   graph: Pick<Graph, "nodes" | "values">,
   wanted: readonly ValueId[],
   isGiven: (value: ValueId) => boolean = () => false,
-): ReadonlySet<NodeId> {
-  const needed = new Set<NodeId>()
+): NodeSet {
+  const needed = new Uint8Array(graph.nodes.length)
+  let size = 0
   const open = [...wanted]
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     if (isGiven(value)) continue
     const node = graph.nodes[graph.values[value]?.node ?? -1]
-    if (!node || needed.has(node.id)) continue
-    needed.add(node.id)
-    open.push(...node.inputs)
+    if (!node || needed[node.id] === 1) continue
+    needed[node.id] = 1
+    size++
+    for (const input of node.inputs) open.push(input)
   }
-  return needed
+  return { size, has: (node) => needed[node] === 1 }
 }

@@ -72,7 +72,7 @@ function activationGradient(parts: Activation): OpDefinition {
     ],
     cases: (parts.settings ?? [undefined]).flatMap((attributes) =>
       Object.entries({ vector: [5], matrix: [3, 4], "feature map": [2, 3, 4, 2] }).map(([title, shape]) => ({
-        name: attributes ? `${title}, ${Object.values(attributes).join()}` : title,
+        name: attributes ? `${title}, ${JSON.stringify(attributes)}` : title,
         inputs: [
           { dtype: "f32", shape },
           { dtype: "f32", shape, ...range },
@@ -181,13 +181,15 @@ export const activationGradients = {
     of: "silu and quick_gelu",
     from: "operand",
     attributes: { beta: { type: "float", doc: "what the operand of the sigmoid is multiplied by" } },
+    // dy (s + u s (1 - s)) with u = beta x: the second term is what TensorFlow's gradient of sigmoid gives for u.
     tensorflow: (context) => {
+      const [dy, x] = context.inputs as [string, string]
+      const T = context.type(context.float)
       const beta = numberAttribute(context.attributes, "beta")
-      return inTensorFlow(context, (op, [dy, x]) => {
-        const scaled = beta === 1 ? x! : op("mul", x!, beta)
-        const s = op("sigmoid", scaled)
-        return op("mul", dy!, op("mul", s, op("add", op("mul", scaled, op("sub", 1, s)), 1)))
-      })
+      const u = beta === 1 ? x : context.node("Mul", [x, context.constant(context.float, [], [beta])], { T })
+      const s = context.node("Sigmoid", [u], { T })
+      const slope = context.node("AddV2", [s, context.node("SigmoidGrad", [s, u], { T })], { T })
+      return context.node("Mul", [dy, slope], { T })
     },
     apply: (dy, x, attributes) => {
       const beta = numberAttribute(attributes, "beta")

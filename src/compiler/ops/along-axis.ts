@@ -37,7 +37,11 @@ function target(index: readonly number[], axis: number, picked: number, strides:
 }
 
 /** A tensor with `axis` last and all other axes made one: [P, size of the axis]. */
-function rows(context: TensorFlowContext, input: number, axis: number): { tensor: string; count: number; width: number } {
+function rows(
+  context: TensorFlowContext,
+  input: number,
+  axis: number,
+): { tensor: string; count: number; width: number } {
   const { dtype, shape } = context.inputTypes[input]!
   const last = exchangeWithLast(context, context.inputs[input]!, axis, shape.length, dtype)
   const width = shape[axis]!
@@ -85,18 +89,22 @@ const takeAlongAxis: OpDefinition = {
     return [op("scatter_along_axis", [dy!, indices!], { axis, size: [shape[axis]!] }), undefined]
   },
   cost: free,
-  layout: { kind: "fixed" },
+  layout: { kind: "axes", attribute: "axis", reduces: false },
   precision: { kind: "full" },
   tensorflow: (context) => {
     const { dtype, shape } = context.inputTypes[0]!
     const axis = normalAxis(numberAttribute(context.attributes, "axis"), shape.length)
     const table = rows(context, 0, axis)
-    const picked = context.node("GatherV2", [table.tensor, rows(context, 1, axis).tensor, context.constant("i32", [], [1])], {
-      Tparams: context.type(dtype),
-      Tindices: context.type("i32"),
-      Taxis: context.type("i32"),
-      batch_dims: { i: 1 },
-    })
+    const picked = context.node(
+      "GatherV2",
+      [table.tensor, rows(context, 1, axis).tensor, context.constant("i32", [], [1])],
+      {
+        Tparams: context.type(dtype),
+        Tindices: context.type("i32"),
+        Taxis: context.type("i32"),
+        batch_dims: { i: 1 },
+      },
+    )
     return [fromRows(context, picked, axis, dtype)]
   },
   onnx: (context) => {
@@ -174,7 +182,7 @@ const scatterAlongAxis: OpDefinition = {
     undefined,
   ],
   cost: free,
-  layout: { kind: "fixed" },
+  layout: { kind: "axes", attribute: "axis", reduces: false },
   precision: { kind: "full" },
   tensorflow: (context) => {
     const { shape } = context.outputTypes[0]!

@@ -214,7 +214,9 @@ const einsum: OpDefinition = {
     "the result does not have are summed over. Three and more operands are multiplied from left to right. In a model it " +
     "is written out as transposes, reshapes and matrix products.",
   inputs: [{ name: "operands", dtypes: ["f32"], doc: "the factors, in the order of the equation", variadic: true }],
-  attributes: { equation: { type: "string", doc: 'the letters of the operands\' axes and of the result\'s, "ij,jk->ik"' } },
+  attributes: {
+    equation: { type: "string", doc: "the letters of the operands' axes and of the result's, \"ij,jk->ik\"" },
+  },
   infer: inferEinsum,
   composition: ({ inputs, attributes, ...appender }) => {
     const { operands, result } = acceptedEquation(stringAttribute(attributes, "equation"))
@@ -270,7 +272,10 @@ const einsum: OpDefinition = {
     einsumCase("ij,ij->", [2, 3], [2, 3]),
     einsumCase("ijk,jl->li", [2, 3, 4], [3, 5]),
     einsumCase("ijk->ki", [2, 3, 4]),
-    { ...einsumCase("bi,ij,bj->b", [2, 3], [3, 4], [2, 4]), skip: { tensorflow: "its kernel takes two operands at most" } },
+    {
+      ...einsumCase("bi,ij,bj->b", [2, 3], [3, 4], [2, 4]),
+      skip: { tensorflow: "its kernel takes two operands at most" },
+    },
   ],
 }
 

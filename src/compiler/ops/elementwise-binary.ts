@@ -20,7 +20,7 @@ function requireSameType(context: InferContext, first = 0): void {
         kind: "dtype",
         input,
         expected: [dtype],
-        hint: `element types are not converted silently; write cast(..., to = ${dtype})`,
+        hint: `element types are not converted silently; write cast(..., to = "${dtype}")`,
       })
     }
   })
@@ -113,7 +113,12 @@ const comparisonCases: readonly OpCase[] = [
   },
 ]
 
-const comparison = (doc: string, name: string, onnx: BinaryParts["onnx"], apply: (a: number, b: number) => boolean): OpDefinition =>
+const comparison = (
+  doc: string,
+  name: string,
+  onnx: BinaryParts["onnx"],
+  apply: (a: number, b: number) => boolean,
+): OpDefinition =>
   binary({
     doc,
     dtypes: ["f32", "i32"],

@@ -8,7 +8,14 @@
 
 import { asConstant, constant, multiply, product } from "../ir/dims.js"
 import type { TensorType } from "../ir/graph.js"
-import type { ConcreteType, InferContext, OpCase, OpDefinition, TensorFlowAttribute, TensorFlowContext } from "./definition.js"
+import type {
+  ConcreteType,
+  InferContext,
+  OpCase,
+  OpDefinition,
+  TensorFlowAttribute,
+  TensorFlowContext,
+} from "./definition.js"
 import { free } from "./definition.js"
 import { build, sizeOf, zeros, type NdArray } from "./ndarray.js"
 import { asImage, EPSILON, expectData, expectEpsilon, expectPerChannel, fromImage, xSpec } from "./normalisation.js"
@@ -145,7 +152,11 @@ function lowerGradient(context: TensorFlowContext): readonly string[] {
   const [dy, x, factor] = [l.data(0), l.data(1), context.inputs[2]!]
   const { mean, inverse } = l.statistics(x)
   const sumDy = l.reduced("Sum", dy, 1)
-  const sumDyNormal = l.op("Mul", inverse, l.op("Sub", l.reduced("Sum", l.op("Mul", dy, x), 1), l.op("Mul", mean, sumDy)))
+  const sumDyNormal = l.op(
+    "Mul",
+    inverse,
+    l.op("Sub", l.reduced("Sum", l.op("Mul", dy, x), 1), l.op("Mul", mean, sumDy)),
+  )
   const share = l.number(1 / ((l.pixels * l.channels) / l.groups))
   const ofGroup = (perChannel: string): string => l.op("Mul", l.perGroup("Sum", l.op("Mul", perChannel, factor)), share)
   const slope = l.op("Neg", l.op("Mul", l.op("Square", inverse), ofGroup(sumDyNormal)))
@@ -285,13 +296,7 @@ const groupNormGradient: OpDefinition = {
     throw new NotInInference("group_norm_gradient")
   },
   reference: ([dy, x, factor], attributes) =>
-    gradientReference(
-      dy!,
-      x!,
-      factor!,
-      numberAttribute(attributes, "groups"),
-      numberAttribute(attributes, "epsilon"),
-    ),
+    gradientReference(dy!, x!, factor!, numberAttribute(attributes, "groups"), numberAttribute(attributes, "epsilon")),
   cases: CASES.map(({ name, x, groups }) => ({
     name,
     inputs: [f32(x), f32(x, -2, 2), f32([x[1]!], 0.5, 1.5)],

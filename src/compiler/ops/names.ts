@@ -37,8 +37,8 @@ export const OP_NAMES = [
   "gather", "scatter_add", "take_along_axis", "scatter_along_axis", "one_hot", "rank_descending",
   // order along an axis
   "top_k", "argmax", "argmin", "cumsum",
-  // control of gradients
-  "stop_gradient",
+  // control of gradients, and of when a node runs
+  "stop_gradient", "after",
 ] as const
 
 export type OpName = (typeof OP_NAMES)[number]

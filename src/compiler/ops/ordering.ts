@@ -44,14 +44,19 @@ const topK: OpDefinition = {
   attributes: {
     k: { type: "int", doc: "how many" },
     axis: { type: "axis", doc: "the axis to look along", default: -1 },
-    largest: { type: "bool", doc: "the largest, in descending order; else the smallest, in ascending order", default: true },
+    largest: {
+      type: "bool",
+      doc: "the largest, in descending order; else the smallest, in ascending order",
+      default: true,
+    },
   },
   infer: (context) => {
     const { dtype, shape } = context.inputs[0]!
     const axis = checkedAxis(context)
     const k = numberAttribute(context.attributes, "k")
     const extent = evaluate(shape[axis]!, context.sizes)
-    if (!Number.isInteger(k) || k < 1) context.fail({ kind: "attribute", name: "k", message: `${k} is no number of elements` })
+    if (!Number.isInteger(k) || k < 1)
+      context.fail({ kind: "attribute", name: "k", message: `${k} is no number of elements` })
     if (extent !== undefined && k > extent) {
       const message = `${k} of an axis with ${extent} elements (${format(shape[axis]!)})`
       context.fail({ kind: "attribute", name: "k", message, hint: `use k = ${extent} to sort the whole axis` })
@@ -69,7 +74,7 @@ const topK: OpDefinition = {
     return [op("scatter_along_axis", [dy, positions!], { axis, size: [shape[axis]!] })]
   },
   cost: free,
-  layout: { kind: "fixed" },
+  layout: { kind: "axes", attribute: "axis", reduces: false },
   precision: { kind: "full" },
   tensorflow: (context) => {
     const { dtype, shape } = context.inputTypes[0]!

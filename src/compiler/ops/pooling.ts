@@ -5,8 +5,7 @@
  * taps, and its gradient goes to the first tap that has the maximum, as the kernels without dilation do it.
  */
 
-import type { Attributes } from "../ir/graph.js"
-import type { OpCase, OpDefinition, TensorFlowContext } from "./definition.js"
+import type { OnnxContext, OpCase, OpDefinition, TensorFlowContext } from "./definition.js"
 import { free } from "./definition.js"
 import { fromValues, zeros } from "./ndarray.js"
 import { NotInInference } from "./not-in-inference.js"
@@ -31,7 +30,7 @@ import {
   xSpec,
   type Setting,
 } from "./pooling-windows.js"
-import { integersAttribute } from "./shapes.js"
+import { booleanAttribute } from "./shapes.js"
 import { imageBorders, sumOfTaps, tapSlices, type Windows } from "./window-taps.js"
 import { expectRank, expectShape, tensorFlowPadding, windowCount } from "./windows.js"
 
@@ -123,8 +122,17 @@ const TIED: readonly Setting[] = MAX_SETTINGS.filter(
 
 // --------------------------------------------------------------------------------------------------------- records
 
-/** The windows of a node in ONNX; the size of the image matters with `ceil_mode` only, and may else be open. */
-const dilations = (attributes: Attributes) => ({ dilations: { ints: integersAttribute(attributes, "dilation") } })
+/** ONNX's maximum. The size of the image matters with `ceil_mode` only, and may else be open. */
+function onnxMaximum(context: OnnxContext): readonly string[] {
+  const { attributes } = context
+  const isRounded = booleanAttribute(attributes, "ceil_mode")
+  const windows = poolWindows(
+    attributes,
+    isRounded ? context.inputTypes[0]!.shape.slice(2).map((dim) => context.size(dim)) : [],
+  )
+  const dilations = { dilations: { ints: windows.map((window) => window.dilation) } }
+  return context.node("MaxPool", context.inputs, { ...onnxWindow(windows), ...(isDilated(windows) && dilations) })
+}
 
 const maxPool2d: OpDefinition = {
   family: "images",
@@ -142,14 +150,7 @@ const maxPool2d: OpDefinition = {
     const windows = windowsIn(context)
     return [isDilated(windows) ? dilatedMaximum(context, windows) : kernel(context, "MaxPool", windows)]
   },
-  onnx: (context) => {
-    const { attributes } = context
-    const input = attributes["ceil_mode"] ? context.inputTypes[0]!.shape.slice(2).map((dim) => context.size(dim)) : []
-    return context.node("MaxPool", context.inputs, {
-      ...onnxWindow(poolWindows(attributes, input)),
-      ...dilations(attributes),
-    })
-  },
+  onnx: onnxMaximum,
   reference: ([x], attributes, [y]) => [maxPool(x!, attributes, y!.shape)],
   cases: MAX_SETTINGS.map((setting) => ({
     name: setting.name,

@@ -27,6 +27,7 @@ import { reordering } from "./reordering.js"
 import { resampling } from "./resampling.js"
 import { resizing } from "./resizing.js"
 import { shapeOps } from "./shape-ops.js"
+import { scheduling } from "./scheduling.js"
 import { slicing } from "./slicing.js"
 import { unfolding } from "./unfolding.js"
 
@@ -54,6 +55,7 @@ const records = {
   ...resizing,
   ...unfolding,
   ...indexing,
+  ...scheduling,
   ...alongAxisOps,
   ...ordering,
 } satisfies Record<OpName, OpDefinition>

@@ -37,7 +37,8 @@ export const shareCommonSubexpressions: Pass = {
   name: "common subexpressions",
   doc: "Nodes with the same operation, operands and attributes become one; random ones when they have the same key.",
   requires: [],
-  ensures: ["no repeated expressions"],
+  // Only what is needed is copied, and of equal nodes the first is.
+  ensures: ["no repeated expressions", "no dead nodes"],
   destroys: [],
   run: (program) => {
     const made = new Map<string, readonly ValueId[]>()
@@ -45,8 +46,7 @@ export const shareCommonSubexpressions: Pass = {
       const key = expressionKey(node, inputs)
       let outputs = made.get(key)
       if (!outputs) {
-        const types = node.outputs.map((value) => program.graph.values[value]!.type)
-        outputs = builder.append(node.op, inputs, node.attributes, types)
+        outputs = builder.copy(node, inputs, program.graph)
         made.set(key, outputs)
       }
       return outputs

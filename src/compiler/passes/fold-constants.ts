@@ -9,7 +9,7 @@
  */
 
 import { evaluate, type Sizes } from "../ir/dims.js"
-import type { GraphNode, TensorType, ValueId } from "../ir/graph.js"
+import type { Graph, GraphNode, TensorType, ValueId } from "../ir/graph.js"
 import { sizeOf, type NdArray } from "../ops/ndarray.js"
 import type { ReferenceRandom } from "../ops/definition.js"
 import type { OpName } from "../ops/names.js"
@@ -141,6 +141,7 @@ export const foldConstants: Pass = {
   destroys: ["simplified", "no repeated expressions", "no dead nodes"],
   run: (program, options) => {
     const { graph } = program
+    if (!graph.nodes.some((node) => foldable(node, graph, options))) return { program }
     const folded = rewriteProgram(program, (node, inputs, builder) => {
       const types = node.outputs.map((value) => graph.values[value]!.type)
       const attributes = foldedNode(node, constantsOf(inputs, builder), types, graph.sizes, options)
@@ -148,6 +149,16 @@ export const foldConstants: Pass = {
     })
     return { program: folded }
   },
+}
+
+/** Whether `node` reads only constants, and is to be one itself. */
+export function foldable(node: GraphNode, graph: Graph, options: Pick<PassOptions, "rounding">): boolean {
+  const look = {
+    typeOf: (value: ValueId) => graph.values[value]!.type,
+    producerOf: (value: ValueId) => graph.nodes[graph.values[value]!.node],
+  }
+  const types = node.outputs.map(look.typeOf)
+  return foldedNode(node, constantsOf(node.inputs, look), types, graph.sizes, options) !== undefined
 }
 
 /** The constants among which `inputs` are, when all of them are. */

@@ -75,12 +75,12 @@ export class GraphAssembler {
   ): { readonly graph: Graph; readonly wanted: readonly ValueId[] } {
     const roots = [...[...names.outputs, ...names.losses, ...names.updates].map((result) => result.value), ...wanted]
     const needed = neededNodes({ nodes: this.nodes, values: this.values }, roots)
-    const ids = new Map<ValueId, ValueId>()
+    const ids = new Array<ValueId>(this.values.length)
     const values: Value[] = []
     const keep = (old: ValueId, node: number): ValueId => {
       const id = values.length
       values.push({ ...this.values[old]!, id, node })
-      ids.set(old, id)
+      ids[old] = id
       return id
     }
     for (const value of this.values) if (value.node < 0) keep(value.id, -1)
@@ -88,10 +88,10 @@ export class GraphAssembler {
     for (const node of this.nodes) {
       if (!needed.has(node.id)) continue
       const id = nodes.length
-      const inputs = node.inputs.map((value) => ids.get(value)!)
+      const inputs = node.inputs.map((value) => ids[value]!)
       nodes.push({ ...node, id, inputs, outputs: node.outputs.map((value) => keep(value, id)) })
     }
-    const moved = (value: ValueId): ValueId => ids.get(value)!
+    const moved = (value: ValueId): ValueId => ids[value]!
     const rename = <T extends { readonly value: ValueId }>(items: readonly T[]): T[] =>
       items.map((item) => ({ ...item, value: moved(item.value) }))
     return {

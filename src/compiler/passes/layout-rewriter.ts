@@ -39,7 +39,7 @@ interface Placed {
 /** Rewrites one graph; `run` once. */
 export class LayoutRewriter {
   private readonly out: GraphAssembler
-  private readonly placed = new Map<ValueId, Placed>()
+  private readonly placed: Placed[] = []
   /** other storages that were asked for, and forms of lower rank for broadcasting */
   private readonly converted = new Map<string, ValueId>()
   private origin: Origin = NOWHERE
@@ -70,7 +70,7 @@ export class LayoutRewriter {
     const outputs = graph.outputs.map((output) => ({ ...output, value: plain(output.value) }))
     const losses = graph.losses.map((loss) => ({ ...loss, value: plain(loss.value) }))
     const updates = graph.updates.map((update) => ({
-      state: this.placed.get(update.state)!.value,
+      state: this.placed[update.state]!.value,
       value: this.take(update.value, this.storage.get(states.get(update.state)!.name) ?? this.plainOrder(update.value)),
     }))
     const requested = wanted.map(({ value, storage }) => this.take(value, storage ?? this.plainOrder(value)))
@@ -79,7 +79,7 @@ export class LayoutRewriter {
 
   private feed(value: ValueId, storage: Permutation): ValueId {
     const id = this.out.feed(this.typeIn(value, storage))
-    this.placed.set(value, { value: id, storage })
+    this.placed[value] = { value: id, storage }
     return id
   }
 
@@ -97,7 +97,7 @@ export class LayoutRewriter {
   }
 
   private storageOf(value: ValueId): Permutation {
-    return this.placed.get(value)!.storage
+    return this.placed[value]!.storage
   }
 
   // ------------------------------------------------------------------------------------------------ rewriting a node
@@ -121,13 +121,19 @@ export class LayoutRewriter {
         }))
       case "broadcast_to": {
         const storage = this.extended(node.inputs[0]!, this.shapeOf(node.outputs[0]!).length)
-        return this.emit(node, [this.placed.get(node.inputs[0]!)!.value], [storage], {
+        return this.emit(node, [this.placed[node.inputs[0]!]!.value], [storage], {
           ...node.attributes,
           shape: this.typeIn(node.outputs[0]!, storage).shape,
         })
       }
       case "matmul":
         return this.matmul(node)
+      case "after":
+        return this.emit(
+          node,
+          node.inputs.map((value) => this.placed[value]!.value),
+          [this.storageOf(node.inputs[0]!)],
+        )
       default:
       // the others go by what their record says of layouts
     }
@@ -161,17 +167,17 @@ export class LayoutRewriter {
     const types = node.outputs.map((value, index) => this.typeIn(value, storages[index]!))
     const values = this.out.append(node.op, inputs, attributes, types, node.origin)
     node.outputs.forEach((value, index) => {
-      this.placed.set(value, { value: values[index]!, storage: storages[index]! })
+      this.placed[value] = { value: values[index]!, storage: storages[index]! }
     })
   }
 
   /** A transpose of the language moves nothing: the same memory, other labels. */
   private relabel(node: GraphNode): void {
-    const { value, storage } = this.placed.get(node.inputs[0]!)!
+    const { value, storage } = this.placed[node.inputs[0]!]!
     const rank = storage.length
     const perm = integersAttribute(node.attributes, "perm").map((axis) => normalAxis(axis, rank))
     const label = inverse(perm)
-    this.placed.set(node.outputs[0]!, { value, storage: storage.map((axis) => label[axis]!) })
+    this.placed[node.outputs[0]!] = { value, storage: storage.map((axis) => label[axis]!) }
   }
 
   private reshape(node: GraphNode): void {
@@ -182,12 +188,12 @@ export class LayoutRewriter {
     const storage = stored ?? identityPermutation(shape.length)
     const value = this.take(input, stored ? this.storageOf(input) : this.plainOrder(input))
     const target = permuted(shape, storage)
-    this.placed.set(output, { value: this.out.reshape(value, target, node.origin), storage })
+    this.placed[output] = { value: this.out.reshape(value, target, node.origin), storage }
   }
 
   /** One operand, attributes listed per axis. */
   private alongAxes(node: GraphNode, attributes: (storage: Permutation) => Record<string, AttributeValue>): void {
-    const { value, storage } = this.placed.get(node.inputs[0]!)!
+    const { value, storage } = this.placed[node.inputs[0]!]!
     this.emit(node, [value], [storage], { ...node.attributes, ...attributes(storage) })
   }
 
@@ -308,7 +314,7 @@ export class LayoutRewriter {
 
   /** `value` in `storage`: as it is, reshaped when only axes of size 1 move, made anew when that is cheaper, transposed. */
   private take(value: ValueId, storage: Permutation): ValueId {
-    const { value: current, storage: from } = this.placed.get(value)!
+    const { value: current, storage: from } = this.placed[value]!
     if (samePermutation(from, storage)) return current
     const cached = this.converted.get(key(value, storage))
     if (cached !== undefined) return cached

@@ -18,7 +18,7 @@ export const PROPERTIES = [
   "no repeated expressions",
   "no dead nodes",
   "no foldable batch norms",
-  "recomputed late",
+  "only gradients wait",
   "storage assigned",
 ] as const
 
@@ -38,8 +38,8 @@ export interface PassOptions {
     readonly storage: ReadonlyMap<string, Permutation>
     readonly results: readonly (Permutation | undefined)[]
   }
-  /** for rematerialisation: the batch, and the most bytes that may be alive at once */
-  readonly memory?: { readonly batch: number; readonly limit: number }
+  /** for rematerialisation: the batch, the most bytes that may be alive at once, and which results are gradients */
+  readonly memory?: { readonly batch: number; readonly limit: number; readonly gradients: ReadonlySet<number> }
 }
 
 export interface PassResult {

@@ -25,8 +25,11 @@ export const IMAGE_STORAGE: Permutation = [0, 2, 3, 1]
 /** convolution filters: OIHW in the language, HWIO in TensorFlow */
 export const FILTER_STORAGE: Permutation = [2, 3, 1, 0]
 
+const identities: Permutation[] = []
+
+/** The order of the language. */
 export function identityPermutation(rank: number): Permutation {
-  return Array.from({ length: rank }, (_, axis) => axis)
+  return (identities[rank] ??= Array.from({ length: rank }, (_, axis) => axis))
 }
 
 export function isIdentity(perm: Permutation): boolean {

@@ -12,6 +12,7 @@
 import type { Graph } from "../ir/graph.js"
 import { shareCommonSubexpressions } from "./common-subexpressions.js"
 import { removeDeadCode } from "./dead-code.js"
+import { MemoryLimitError, rematerialise, type MemoryReport } from "./rematerialise.js"
 import { foldBatchNorms } from "./fold-batch-norms.js"
 import { foldConstants } from "./fold-constants.js"
 import { assignStorage, type LayoutRequest } from "./layout.js"
@@ -27,7 +28,7 @@ export interface Pipeline {
   readonly rounding: PassOptions["rounding"]
 }
 
-const CLEAN_UP: readonly Pass[] = [foldConstants, simplify, removeDeadCode, shareCommonSubexpressions]
+const CLEAN_UP: readonly Pass[] = [foldConstants, simplify, shareCommonSubexpressions]
 const CLEAN: readonly Property[] = [...new Set(CLEAN_UP.flatMap((pass) => pass.ensures))]
 
 /** Every pipeline there is, by what it is for. */
@@ -38,6 +39,12 @@ export const PIPELINES = {
   prediction: { passes: CLEAN_UP, given: ["typed"], rounding: "exact" },
   /** any of the three, from the language's order of axes to that of TensorFlow's kernels */
   tensorflow: { passes: [assignStorage, shareCommonSubexpressions], given: ["typed"], rounding: "exact" },
+  /** a training step that is to fit in memory: what is recomputed is decided on the graph that will run */
+  limitedTensorflow: {
+    passes: [removeDeadCode, rematerialise, assignStorage, shareCommonSubexpressions],
+    given: ["typed"],
+    rounding: "exact",
+  },
   /** prediction, with weights that are known */
   onnx: { passes: [removeDeadCode, foldBatchNorms, ...CLEAN_UP], given: ["typed"], rounding: "free" },
 } satisfies Record<string, Pipeline>
@@ -71,18 +78,31 @@ export interface StoredProgram {
   readonly wanted: readonly number[]
   /** what a translation op by op would have inserted, and what is left */
   readonly transposes: { readonly inserted: number; readonly remaining: number }
+  /** what a limit did; absent without one */
+  readonly memory?: MemoryReport
 }
 
-/** Gives each value of `graph` its storage; only `requests` are kept. */
+/**
+ * Gives each value of `graph` its storage; only `requests` are kept.
+ *
+ * @param memory a limit for what is alive at once, and which of the requests are gradients
+ * @throws MemoryLimitError when recomputing does not get below the limit
+ */
 export function storeForTensorFlow(
   graph: Graph,
   requests: readonly LayoutRequest[],
   storage: ReadonlyMap<string, Permutation>,
+  memory?: PassOptions["memory"],
 ): StoredProgram {
-  const { passes, given, rounding } = PIPELINES.tensorflow
+  const { passes, given, rounding } = memory ? PIPELINES.limitedTensorflow : PIPELINES.tensorflow
   const layout = { storage, results: requests.map((request) => request.storage) }
   const asked = { graph: { ...graph, outputs: [], losses: [], updates: [] }, results: requests.map((r) => r.value) }
-  const { program, steps } = runPasses(passes, asked, { rounding, layout }, given)
-  const { inserted = 0, remaining = 0 } = steps.find((step) => step.pass === assignStorage.name)!.counts
-  return { graph: program.graph, wanted: program.results, transposes: { inserted, remaining } }
+  const { program, steps } = runPasses(passes, asked, { rounding, layout, ...(memory && { memory }) }, given)
+  const countsOf = (pass: Pass): Readonly<Record<string, number>> => steps.find((s) => s.pass === pass.name)!.counts
+  const { inserted = 0, remaining = 0 } = countsOf(assignStorage)
+  const stored = { graph: program.graph, wanted: program.results, transposes: { inserted, remaining } }
+  if (!memory) return stored
+  const { before = 0, after = 0, recomputed = 0, macs = 0 } = countsOf(rematerialise)
+  if (after > memory.limit) throw new MemoryLimitError(memory.limit, after)
+  return { ...stored, memory: { limit: memory.limit, before, after, recomputed, macs } }
 }

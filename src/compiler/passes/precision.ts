@@ -52,6 +52,8 @@ const LEAST_WORK = 16
 interface Forms {
   wide?: ValueId
   narrow?: ValueId
+  /** it was made in bf16, so that more bf16 loses nothing; a copy that was rounded for a product is no such thing */
+  readonly isNarrow: boolean
   /** rounding it costs next to nothing, or it holds only what bf16 holds exactly */
   readonly soft: boolean
 }
@@ -78,14 +80,11 @@ class PrecisionRewriter {
     const { graph, out } = this
     const feed = <T extends { readonly value: ValueId }>(fed: T, soft: boolean): T => {
       const wide = out.feed(typeOf(graph, fed.value))
-      this.forms.set(fed.value, { wide, soft })
+      this.forms.set(fed.value, { wide, soft, isNarrow: this.options.roundInputs === true && !soft })
       return { ...fed, value: wide }
     }
     const inputs = graph.inputs.map((input) => feed(input, false))
     const parameters = graph.parameters.map((parameter) => feed(parameter, true))
-    if (this.options.roundInputs) {
-      for (const { value } of graph.inputs) if (this.dtype(value) === "f32") this.narrow(value, NOWHERE)
-    }
     for (const node of graph.nodes) this.rewrite(node)
     const wide = (value: ValueId): ValueId => this.wide(value, this.originOf(value))
     const named = <T extends { readonly value: ValueId }>(items: readonly T[]): T[] =>
@@ -169,7 +168,8 @@ class PrecisionRewriter {
     const soft = this.isSoft(node)
     node.outputs.forEach((old, index) => {
       const value = values[index]!
-      this.forms.set(old, types[index]!.dtype === "bf16" ? { narrow: value, soft } : { wide: value, soft })
+      const isNarrow = types[index]!.dtype === "bf16"
+      this.forms.set(old, { ...(isNarrow ? { narrow: value } : { wide: value }), soft, isNarrow })
     })
   }
 
@@ -199,7 +199,7 @@ class PrecisionRewriter {
   }
 
   private isNarrow(value: ValueId): boolean {
-    return this.forms.get(value)!.narrow !== undefined
+    return this.forms.get(value)!.isNarrow
   }
 
   private dtype(value: ValueId) {

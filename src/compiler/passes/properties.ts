@@ -9,8 +9,9 @@ import { neededNodes } from "../ir/graph.js"
 import { verifyGraph } from "../ir/verify.js"
 import { expressionKey } from "./common-subexpressions.js"
 import { foldableBatchNorms } from "./fold-batch-norms.js"
-import { constantsOf, foldedNode } from "./fold-constants.js"
+import { foldable } from "./fold-constants.js"
 import type { PassOptions, Program, Property } from "./pass.js"
+import { waitingResults } from "./rematerialise.js"
 import { wantedOf } from "./rewrite.js"
 import { simplifiable } from "./simplify.js"
 
@@ -34,21 +35,14 @@ const VERIFIERS: Readonly<Record<Property, Verifier>> = {
       return first === undefined ? [] : [`nodes ${first} and ${node.id} both compute ${key}`]
     })
   },
-  "constants folded": ({ graph }, options) => {
-    const look = {
-      typeOf: (value: number) => graph.values[value]!.type,
-      producerOf: (value: number) => graph.nodes[graph.values[value]!.node],
-    }
-    return graph.nodes.flatMap((node) => {
-      const types = node.outputs.map(look.typeOf)
-      const folded = foldedNode(node, constantsOf(node.inputs, look), types, graph.sizes, options)
-      return folded ? [`node ${node.id} (${node.op}) could be a constant`] : []
-    })
-  },
+  "constants folded": ({ graph }, options) =>
+    graph.nodes
+      .filter((node) => foldable(node, graph, options))
+      .map((node) => `node ${node.id} (${node.op}) could be a constant`),
   simplified: ({ graph }, options) => simplifiable(graph, options),
   "no foldable batch norms": (program) =>
     [...foldableBatchNorms(program).keys()].map((node) => `node ${node.id} (batch_norm) could be folded`),
-  "recomputed late": ({ graph }) => verifyGraph(graph, { types: false }),
+  "only gradients wait": waitingResults,
 }
 
 /** Everything that contradicts `property`; whatever the property, the graph must be sound. */

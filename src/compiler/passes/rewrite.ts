@@ -27,30 +27,27 @@ export interface Rewritten {
 /** Copies what `wanted` depends on. Outputs, losses and updates are not copied: the caller names them anew. */
 export function rewriteGraph(graph: Graph, wanted: readonly ValueId[], rule: RewriteRule = () => undefined): Rewritten {
   const builder = new GraphBuilder(graph.sizes)
-  const renamed = new Map<ValueId, ValueId>()
+  const renamed = new Array<ValueId | undefined>(graph.values.length)
   const map = (old: ValueId): ValueId => {
-    const found = renamed.get(old)
+    const found = renamed[old]
     if (found === undefined) throw new Error(`value ${old} was not copied`)
     return found
   }
   for (const input of graph.inputs) {
-    renamed.set(input.value, builder.input(input.name, graph.values[input.value]!.type, input.role, input.doc))
+    renamed[input.value] = builder.input(input.name, graph.values[input.value]!.type, input.role, input.doc)
   }
   for (const parameter of graph.parameters) {
-    builder.setOrigin(parameter.origin)
-    const { value, origin: _, ...rest } = parameter
-    renamed.set(value, builder.parameter(rest, graph.values[value]!.type))
+    renamed[parameter.value] = builder.copyParameter(parameter, graph)
   }
   const live = neededNodes(graph, wanted)
   for (const node of graph.nodes) {
     if (!live.has(node.id)) continue
     builder.setOrigin(node.origin)
     const inputs = node.inputs.map(map)
-    const types = node.outputs.map((v) => graph.values[v]!.type)
-    const outputs = rule(node, inputs, builder, map) ?? builder.append(node.op, inputs, node.attributes, types)
+    const outputs = rule(node, inputs, builder, map) ?? builder.copy(node, inputs, graph)
     node.outputs.forEach((old, index) => {
       const replacement = outputs[index]
-      if (replacement !== undefined) renamed.set(old, replacement)
+      if (replacement !== undefined) renamed[old] = replacement
     })
   }
   return { builder, map }

@@ -67,26 +67,21 @@ export const simplify: Pass = {
   destroys: ["no repeated expressions", "no dead nodes"],
   run: (program, options) => {
     const { graph } = program
-    const simplified = rewriteProgram(program, (node, inputs, builder) => {
+    const simplified = rewriteProgram(program, (node, inputs, look) => {
       if (node.outputs.length !== 1) return undefined
-      const look: Look = {
-        sizes: graph.sizes,
-        typeOf: builder.typeOf,
-        producerOf: (value) => builder.producerOf(value),
-      }
       const type = graph.values[node.outputs[0]!]!.type
       let current: Candidate = { op: node.op, inputs, attributes: node.attributes, type }
       for (;;) {
         const constant = foldedNode(current, constantsOf(current.inputs, look), [type], graph.sizes, options)
-        if (constant) return builder.all("constant", [], constant)
+        if (constant) return look.all("constant", [], constant)
         const found = applicableRule(current, look, options)
         if (!found) break
         if (typeof found.replacement === "number") return [found.replacement]
         const { op, inputs: operands, attributes } = found.replacement
-        const made = operands.map((input) => (typeof input === "number" ? input : builder.scalar(input.scalar)))
+        const made = operands.map((input) => (typeof input === "number" ? input : look.scalar(input.scalar)))
         current = { op, inputs: made, attributes, type }
       }
-      return builder.append(current.op, current.inputs, current.attributes, [type])
+      return look.append(current.op, current.inputs, current.attributes, [type])
     })
     return { program: simplified }
   },

@@ -63,6 +63,8 @@ export interface RunOptions {
   readonly size: number | undefined
   /** of the training step; absent in runs older than the option, which were f32 */
   readonly precision?: Precision
+  /** `--memory` in bytes, if it was given */
+  readonly memory?: number
 }
 
 export interface RunRecord {

@@ -6,8 +6,10 @@
  */
 import { createHash } from "node:crypto"
 import { resolve } from "node:path"
+import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
 import type { Precision } from "../../compiler/passes/precision.js"
-import { buildTrainer, type TrainerDescription } from "../../compiler/trainer.js"
+import { MemoryLimitError } from "../../compiler/passes/rematerialise.js"
+import { buildTrainer, type Trainer, type TrainerDescription, type TrainerOptions } from "../../compiler/trainer.js"
 import { openDataset, samplesOf, type Dataset } from "../data/dataset.js"
 import { SPLITS, type Split } from "../data/sample.js"
 import { parseReference, requireModel, sourceHash } from "../model-file.js"
@@ -16,6 +18,7 @@ import { toolVersion } from "../runs/tool-version.js"
 import type { FileOperations } from "../runs/atomic-file.js"
 import { programHash, requireFreeFolder, RUN_FORMAT, RunFolder, type RunData } from "../runs/run-folder.js"
 import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
+import { sizeText } from "../byte-sizes.js"
 import { UserError } from "../user-error.js"
 import { planInputs } from "./feeds.js"
 import { chooseTokenizer } from "./tokenizer-choice.js"
@@ -39,16 +42,24 @@ export interface NewRunOptions {
   readonly evalEvery?: number | undefined
   /** default f32 */
   readonly precision?: Precision | undefined
+  /** bytes for the activations of a step; no limit when absent */
+  readonly memory?: number | undefined
   readonly files?: FileOperations | undefined
 }
 
 /** Batch, epochs and seed where neither the options nor the model say. */
 export const DEFAULTS = { batch: 8, epochs: 100, seed: 1 } as const
 
+/** A run that can start, and what its program was made of. */
+export interface PreparedRun {
+  readonly folder: RunFolder
+  readonly dataset: Dataset
+  readonly model: ElaboratedModel
+  readonly building: TrainerOptions
+}
+
 /** Checks everything and makes the run folder. @throws UserError, ModelError, DataError, BackendUnavailable */
-export async function prepareRun(
-  options: NewRunOptions,
-): Promise<{ readonly folder: RunFolder; readonly dataset: Dataset }> {
+export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
   await requireFreeFolder(options.run)
   const reference = parseReference(options.model)
   const sizes = options.size === undefined ? undefined : imageSizes(options.model, options.size)
@@ -62,19 +73,22 @@ export async function prepareRun(
   const { precision = "f32" } = options
   const batch = options.batch ?? (training["batch"] as number | undefined) ?? DEFAULTS.batch
   const seed = options.seed ?? (training["seed"] as number | undefined) ?? DEFAULTS.seed
-  const { accumulate } = options
-  const trainer = buildTrainer(model, {
+  const { accumulate, memory } = options
+  const building: TrainerOptions = {
     batch,
     precision,
     hoist: true,
     ...(accumulate === undefined ? {} : { accumulate }),
-  })
+    ...(memory === undefined ? {} : { memory }),
+  }
+  const trainer = buildWithin(model, building)
   const plan = planInputs(trainer.description)
   trackingOf(training, plan.scored !== undefined)
 
   const dataset = await openDataset(options.data)
   const trainSamples = samplesOf(dataset, "train")
   samplesOf(dataset, "valid")
+  requireBatches(trainer.description, trainSamples.length)
   const tokenizers: Record<string, TokenizerDescription> = {}
   if (plan.note) {
     const notes = trainSamples.map((sample) => sample.note)
@@ -105,6 +119,7 @@ export async function prepareRun(
         evalEvery: options.evalEvery,
         size: options.size,
         precision,
+        ...(memory === undefined ? {} : { memory }),
       },
       versions: {
         mdl: toolVersion(),
@@ -116,7 +131,34 @@ export async function prepareRun(
     trainer.savedModel,
     options.files,
   )
-  return { folder, dataset }
+  return { folder, dataset, model, building }
+}
+
+/** @throws UserError when the step does not fit in the memory that was asked for */
+function buildWithin(model: ElaboratedModel, building: TrainerOptions): Trainer {
+  try {
+    return buildTrainer(model, building)
+  } catch (error) {
+    if (!(error instanceof MemoryLimitError)) throw error
+    throw new UserError(
+      `a step of batch ${building.batch} does not fit in --memory ${sizeText(error.limit)}: recomputing all that can be ` +
+        `recomputed, it still needs about ${sizeText(error.least)}; give more, or a smaller --batch`,
+      { cause: error },
+    )
+  }
+}
+
+/**
+ * A step of more batches than an epoch has would silently be a smaller one. (Cases that do not fill a single batch are the
+ * loader's to refuse.)
+ */
+function requireBatches({ accumulate, batch }: TrainerDescription, cases: number): void {
+  const batches = Math.floor(cases / batch.train)
+  if (batches === 0 || accumulate <= batches) return
+  throw new UserError(
+    `a step takes ${accumulate} batches, but an epoch has only ${batches} (${cases} cases in batches of ${batch.train}): ` +
+      "give a smaller --accumulate or --batch",
+  )
 }
 
 /** Symbols of the image's size in the model, all set to `size`. @throws UserError when there are none */

@@ -65,7 +65,8 @@ export class StepRunner {
     )
   }
 
-  private feeds(batch: Batch, signature: "train_step" | "gradients"): Feeds {
+  /** All that the signature takes for a batch: its data, and its notes encoded where the program wants them so. */
+  feeds(batch: Batch, signature: "train_step" | "gradients"): Feeds {
     const { session, plan } = this.parts
     const feeds = batchFeeds(plan, batch, session, signature)
     if (!this.encoded) return feeds

@@ -11,7 +11,7 @@
  */
 import { setImmediate } from "node:timers/promises"
 import { DataError } from "../data/data-error.js"
-import type { Batch, Loader } from "../data/loader.js"
+import type { Batch, Loader, Position } from "../data/loader.js"
 import type { FileOperations } from "../runs/atomic-file.js"
 import { type TrainingState, writeCheckpoint } from "../runs/checkpoint.js"
 import type { RunFolder, RunRecord } from "../runs/run-folder.js"
@@ -68,6 +68,11 @@ export function hasWorkLeft(state: TrainingState, { epochs, steps = Infinity }: 
   return epochEnded || (state.step > 0 && state.evaluatedAt !== state.step)
 }
 
+/** The epoch of the step before the next batch. */
+function epochOfLastStep({ epoch, batch }: Position): number {
+  return batch === 0 && epoch > 0 ? epoch - 1 : epoch
+}
+
 export class TrainingLoop {
   private state: TrainingState
   private monitor: EpochMonitor
@@ -93,7 +98,8 @@ export class TrainingLoop {
     const { losses, accumulate } = description
     this.runner = new StepRunner({ session: parts.session, plan: parts.plan, losses, accumulate })
     this.tracking = trackingOf(description.training, parts.plan.scored !== undefined)
-    if (parts.start.step > 0) this.lastGood = { step: parts.start.step, epoch: parts.start.position.epoch }
+    const { step, position } = parts.start
+    if (step > 0) this.lastGood = { step, epoch: epochOfLastStep(position) }
   }
 
   /** Whether there is anything to keep. */
@@ -327,8 +333,7 @@ export class TrainingLoop {
   private async save(names: readonly ("best" | "last")[]): Promise<void> {
     const { session, folder, files } = this.parts
     const { step, position } = this.state
-    // The epoch of the step that was done last.
-    const epoch = position.batch === 0 && position.epoch > 0 ? position.epoch - 1 : position.epoch
+    const epoch = epochOfLastStep(position)
     await this.flushGroup(epoch)
     const variables = session.read()
     const wrong = notFiniteVariables(variables)

@@ -4,12 +4,14 @@
  */
 
 import { describe, expect, test } from "vitest"
-import { compileText, messages } from "../source-host.js"
+import { compileText, compileWithData, messages } from "../source-host.js"
 
 interface Case {
   readonly text: string
   readonly selector?: string
   readonly files?: Readonly<Record<string, string>>
+  /** the text stands beside the data files of the fixtures */
+  readonly data?: true
   /** codes expected, in order; a wrong line gives one error */
   readonly codes: readonly string[]
 }
@@ -150,6 +152,52 @@ ablation blind of Small { without vision }`,
   train { batch = 0  optimizer = patience(dice, 3) }`),
     codes: ["MDL4202", "MDL4202"],
   },
+  "settings of training out of range, or without effect": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))
+  train {
+    optimizer = sgd(lr = 0.1, nesterov = true)
+    schedule = cosine(length = 2.5)
+    warmup = linear(5, per = "batch")
+    clip = 1.0
+    average = ema(decay = 1)
+    accumulate = 0
+    stop = patience(dice, 0)
+    seed = -1
+    augment = [photometric(), blur]
+  }`),
+    codes: ["MDL2101", ...Array<string>(8).fill("MDL4202")],
+  },
+  "weight decay that is restricted but zero": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))
+  train { optimizer = adam(lr = 1e-3, decay = "weights") }`),
+    codes: ["MDL4202"],
+  },
+  "learning rates of sections that cannot use them": {
+    text: `${model(`  encoder vision { let v = conv2d(image, 8) }
+  frozen encoder language { let t = Embedding(note.vocabulary, 8)(note.ids) }
+  neck joined { let j = v + mean(t) }
+  decoder { output probability = sigmoid(conv2d(j, 1)) }
+  train { learning_rates = { visoin: 0.1, language: 0.5, joined: 2, decoder: 3 } }`)}
+`,
+    codes: ["MDL4103", "MDL4202", "MDL4202"],
+  },
+  "a learning rate of a section that the ablation leaves out": {
+    text: `${model(`  encoder vision { let v = conv2d(image, 8) }
+  decoder extra { let e = conv2d(v, 1) }
+  output probability = sigmoid(conv2d(v, 1))
+  loss small = mean(probability)
+  train { learning_rates = { vision: 0.1, extra: 0.5 } }`)}
+ablation plain of Small { without extra }
+`,
+    selector: "plain",
+    codes: ["MDL4202"],
+  },
+  "a factor of a learning rate that is not above zero": {
+    text: model(`  encoder vision { let v = conv2d(image, 8) }
+  output probability = sigmoid(conv2d(v, 1))
+  train { learning_rates = { vision: 0 } }`),
+    codes: ["MDL4202"],
+  },
   "an import that leads nowhere": {
     text: `import { Thing } from "./things"\n${model(`  output probability = sigmoid(conv2d(image, 1))`)}`,
     codes: ["MDL2001"],
@@ -198,9 +246,96 @@ ablation kernels of Small { vary dim in [2, 3] }`,
     selector: "Smal",
     codes: ["MDL4001"],
   },
+  "a constant whose file holds another shape": {
+    text: model(`  const words: f32[5, 3] = load("words.npy")
+  output probability = sigmoid(conv2d(image, 1))`),
+    data: true,
+    codes: ["MDL3004"],
+  },
+  "a tensor that a data file does not hold": {
+    text: model(`  const words: f32[K, 3] = load("tensors.safetensors", "wrods")
+  output probability = sigmoid(conv2d(image, 1))`),
+    data: true,
+    codes: ["MDL2004"],
+  },
+  "a data file whose elements would have to be rounded": {
+    text: model(`  const words: f32[K, 3] = load("doubles.npy")
+  output probability = sigmoid(conv2d(image, 1))`),
+    data: true,
+    codes: ["MDL2004"],
+  },
+  "rows of a constant that differ in length": {
+    text: model(`  const table: i32[2, 3] = [[1, 2, 3], [4, 5]]
+  output probability = sigmoid(conv2d(image, 1))`),
+    codes: ["MDL3204"],
+  },
+  "a parameter of an instance that was not applied": {
+    text: model(`  let table = Embedding(note.vocabulary, 8)
+  output scores = matmul(tokens_of(image), table.weight, transpose_b = true)`),
+    codes: ["MDL2104"],
+  },
+  "an optional input used where it may be missing": {
+    text: `${model(`  optional input prior: f32[N, 3, H, W]
+  output change = image - prior`)}
+ablation alone of Small { without prior }`,
+    selector: "alone",
+    codes: ["MDL3101"],
+  },
+  "an input left out that is not optional": {
+    text: `${model("  output probability = sigmoid(conv2d(image, 1))")}
+ablation blind of Small { without image }`,
+    selector: "blind",
+    codes: ["MDL4103"],
+  },
+  "ablations of two models joined": {
+    text: `model One { input x: f32[N, 3]  output y = x }
+model Two { input x: f32[N, 3]  output y = x }
+ablation first of One {}
+ablation second of Two {}`,
+    selector: "first+second",
+    codes: ["MDL4004"],
+  },
+  "several models and none asked for": {
+    text: `model One { input x: f32[N, 3]  output y = x }
+model Two { input x: f32[N, 3]  output y = x }`,
+    codes: ["MDL4003"],
+  },
+  "shapes that cannot be broadcast": {
+    text: model(`  input channel: f32[3]
+  output brighter = image + channel`),
+    codes: ["MDL3001"],
+  },
+  "a number that an integer tensor cannot hold": {
+    text: model("  output shifted = note.ids + 0.5"),
+    codes: ["MDL3003"],
+  },
+  "tensors of two element types": {
+    text: model("  output mixed = note.ids * note.valid"),
+    codes: ["MDL3003"],
+  },
+  "a wrong size three blocks down is told with the calls around it": {
+    text: model(
+      "  encoder vision { let v = Outer(5)(image) }\n  output probability = sigmoid(v)",
+      `block Inner(out: int)(x: f32[N, C, Y, X], y: f32[N, C, Y, X]) { return conv2d(x + y, out) }
+block Middle(out: int)(x: f32[N, C, Y, X]) {
+  let y = conv2d(x, out)
+  let z = Inner(out)(x, y)
+  return z
+}
+block Outer(out: int)(x: f32[N, C, Y, X]) {
+  let m = Middle(out)(x)
+  return m
+}`,
+    ),
+    codes: ["MDL3002"],
+  },
+  "a setting that a block given in part does not have": {
+    text: model("  let conv = Conv2d(kernal = 3, ...)\n  output probability = sigmoid(conv(1)(image))"),
+    codes: ["MDL2201"],
+  },
   "each of three wrong lines gives one error, and what depends on them gives none": {
     text: model(`  encoder vision {
-    let a = conv2d(image, dim, kernel = "3")
+    let a = conv2d(image, "3")
     let b = conv2d(a, missing)
     let c = relu(b) + tokens_of(image)
     let d = concat([image, mask], axis = 7)
@@ -212,8 +347,8 @@ ablation kernels of Small { vary dim in [2, 3] }`,
 }
 
 describe("messages after parsing", () => {
-  test.each(Object.entries(CASES))("%s", async (name, { text, selector, files = {}, codes }) => {
-    const result = compileText(text, { selector }, files)
+  test.each(Object.entries(CASES))("%s", async (name, { text, selector, files = {}, data, codes }) => {
+    const result = data ? compileWithData(text, { selector }) : compileText(text, { selector }, files)
     const shown = `${text.trim()}\n${"-".repeat(100)}\n${messages(result)}`
     await expect(shown).toMatchFileSnapshot(`../../golden/messages/${name.replaceAll(/[^\w ]/g, "")}.txt`)
     expect(result.output).toBeUndefined()

@@ -12,7 +12,7 @@ import type { OnnxContext, OpDefinition } from "../../../src/compiler/ops/defini
 import type { OpName } from "../../../src/compiler/ops/names.js"
 import { fromValues, type NdArray } from "../../../src/compiler/ops/ndarray.js"
 import { NotInInference } from "../../../src/compiler/ops/not-in-inference.js"
-import { opDefinition } from "../../../src/compiler/ops/registry.js"
+import { opDefinition, registry } from "../../../src/compiler/ops/registry.js"
 import { interpret } from "../../../src/compiler/targets/reference/interpret.js"
 import { MeasuredErrors, relativeError } from "./measured-errors.js"
 import { torchCases } from "./torch-cases.js"
@@ -62,8 +62,14 @@ describe("results and gradients are PyTorch's", () => {
 
   test("the fixture covers every op of these families that a model can call", () => {
     const covered = new Set(cases.map(({ id }) => id.split(":")[0]))
-    const wanted = ["conv1d", "conv2d", "max_pool2d", "avg_pool2d", "upsample_nearest2d", "upsample_bilinear2d"]
-    for (const op of [...wanted, "batch_norm", "batch_norm_training"]) expect(covered, op).toContain(op)
+    const inFamily = ([op, { family }]: [string, OpDefinition]): boolean =>
+      ["images", "products"].includes(family) && !["matmul", "einsum"].includes(op)
+    const callable = Object.entries<OpDefinition>(registry).filter((entry) => inFamily(entry) && !entry[1].internal)
+    const wanted = callable.map(([op]) => op)
+    expect(wanted.length).toBeGreaterThanOrEqual(12)
+    for (const op of [...wanted, "batch_norm", "batch_norm_training", "pad", "roll", "flip"]) {
+      expect(covered, op).toContain(op)
+    }
   })
 })
 
@@ -187,6 +193,56 @@ describe("numbers worked out by hand", () => {
     }
   })
 
+  test("a transposed convolution spreads each pixel over a window, the filter as it stands", () => {
+    const filter = image([
+      [1, 2],
+      [3, 4],
+    ])
+    const [apart] = run("conv_transpose2d", [image([[1, 10]]), filter], { stride: [2, 2] })
+    expect(rowsOf(apart!)).toEqual([
+      [1, 2, 10, 20],
+      [3, 4, 30, 40],
+    ])
+    const [joined] = run("conv_transpose2d", [image([[1, 10]]), filter], { padding: [0, 1] })
+    expect(rowsOf(joined!)).toEqual([[12], [34]])
+  })
+
+  test("a window that is dilated leaves elements out", () => {
+    const attributes = { kernel: [2, 2], stride: [1, 1], dilation: [2, 2] }
+    expect(rowsOf(run("max_pool2d", [image([[9, 1, 2], [3, 99, 4], [5, 6, 7]])], attributes)[0]!)).toEqual([[9]]) // prettier-ignore
+  })
+
+  test("of a rounded-up mean only the padding that was asked for counts", () => {
+    const attributes = { kernel: [1, 2], stride: [1, 2], ceil_mode: true }
+    expect(rowsOf(run("avg_pool2d", [image([[2, 4, 7]])], attributes)[0]!)).toEqual([[3, 7]])
+    const padded = { kernel: [1, 4], stride: [1, 3], padding: [0, 1], ceil_mode: true }
+    // [0 2 4 7] and [7 1 0 .]: three positions, one of them a padded zero
+    expect(rowsOf(run("avg_pool2d", [image([[2, 4, 7, 1]])], padded)[0]!)).toEqual([[3.25, 8 / 3]])
+  })
+
+  test("uneven adaptive windows overlap", () => {
+    const x = image([[1, 5, 2, 0, 3]])
+    expect(rowsOf(run("adaptive_max_pool2d", [x], { size: [1, 2] })[0]!)).toEqual([[5, 3]])
+    expectClose(run("resize2d", [x], { size: [1, 2], mode: "area" })[0]!, image([[8 / 3, 5 / 3]]), "means")
+  })
+
+  test("windows become channels, taps first, and are added up again where they came from", () => {
+    const two = fromValues([1, 2, 1, 3], [1, 2, 3, 10, 20, 30])
+    const [windows] = run("unfold2d", [two], { kernel: [1, 2] })
+    expect([...windows!.data]).toEqual([1, 2, 10, 20, 2, 3, 20, 30])
+    const [sum] = run("fold2d", [windows!], { kernel: [1, 2], size: [1, 3] })
+    expect([...sum!.data]).toEqual([1, 4, 3, 10, 40, 30])
+  })
+
+  test("borders mirror, repeat or go round", () => {
+    const row = fromValues([3], [1, 2, 3])
+    const border = (mode: string) => [...run("pad", [row], { before: [2], after: [1], mode })[0]!.data]
+    expect(border("constant")).toEqual([0, 0, 1, 2, 3, 0])
+    expect(border("reflect")).toEqual([3, 2, 1, 2, 3, 2])
+    expect(border("replicate")).toEqual([1, 1, 1, 2, 3, 3])
+    expect(border("circular")).toEqual([2, 3, 1, 2, 3, 1])
+  })
+
   test("batch normalisation gives statistics of the batch, the running variance unbiased", () => {
     const x = fromValues([2, 1, 2], [1, 3, 5, 7])
     const [y, mean, unbiased, , biased] = run("batch_norm_training", [x, fromValues([1], [2]), fromValues([1], [10])], {
@@ -228,7 +284,9 @@ describe("targets and cost", () => {
   const internal = ["conv1d", "conv2d"].flatMap((op) => [`${op}_input_gradient`, `${op}_filter_gradient`])
   const trainingOnly = [
     ...internal,
-    ...["max_pool2d", "avg_pool2d", "upsample_nearest2d", "upsample_bilinear2d"].map((op) => `${op}_gradient`),
+    ...["max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "resize2d", "upsample_nearest2d", "upsample_bilinear2d"].map(
+      (op) => `${op}_gradient`,
+    ),
     "batch_norm_training",
     "batch_norm_training_gradient",
   ] as OpName[]
@@ -248,6 +306,8 @@ describe("targets and cost", () => {
     expect(opDefinition("conv2d").cost([x, weight], [y], {})).toEqual({ macs })
     expect(opDefinition("conv2d_input_gradient").cost([y, weight], [x], {})).toEqual({ macs })
     expect(opDefinition("conv2d_filter_gradient").cost([x, y], [weight], {})).toEqual({ macs })
+    // transposed, the same numbers of elements exchange their roles
+    expect(opDefinition("conv_transpose2d").cost([y, weight], [x], {})).toEqual({ macs })
     // depthwise: each result sees one channel
     const depthwise = opDefinition("conv2d").cost([f32([2, 8, 5, 5]), f32([8, 1, 3, 3])], [f32([2, 8, 5, 5])], {})
     expect(depthwise).toEqual({ macs: 2 * 8 * 25 * 9 })

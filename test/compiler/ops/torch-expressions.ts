@@ -1,7 +1,7 @@
 /**
- * What PyTorch gives for expressions of MDL (`test/fixtures/torch-tensor-ops.json`), as graphs of ours.
+ * What PyTorch gives for expressions of MDL (`test/fixtures/torch-tensor-ops.json` and its like), as graphs of ours.
  *
- * Takes nothing; gives, per case, the graph that the expression compiles to with the gradients of sum(weight * result),
+ * Takes the name of a fixture; gives, per case, the graph that the expression compiles to with the gradients of sum(weight * result),
  * what to feed it, and what PyTorch made of the same numbers.
  */
 
@@ -13,13 +13,13 @@ import { fromValues, type NdArray } from "../../../src/compiler/ops/ndarray.js"
 import { rewriteGraph } from "../../../src/compiler/passes/rewrite.js"
 import { compileText, elaborated } from "../source-host.js"
 
-interface StoredTensor {
+export interface StoredTensor {
   readonly dtype: LanguageType
   readonly shape: readonly number[]
   readonly values: readonly number[]
 }
 
-interface StoredCase {
+export interface StoredCase {
   /** the op, function or block that the case is about */
   readonly covers: string
   readonly mdl: string
@@ -36,34 +36,51 @@ interface StoredCase {
 export interface TorchExpression {
   readonly id: string
   readonly covers: string
+  /** parameters are inputs of it, too */
   readonly graph: Graph
-  /** by the names of inputs (`x0`, `weight`) and parameters (`y.weight`) */
+  /** by the names of inputs (`x0`, `weight`, `y.weight`) */
   readonly feeds: ReadonlyMap<string, NdArray>
   /** PyTorch's numbers by the name of the graph's output: `y`, gradients `g0`, ..., `gy.weight` */
   readonly expected: ReadonlyMap<string, NdArray>
 }
 
-const FIXTURE = new URL("../../fixtures/torch-tensor-ops.json", import.meta.url)
-
 const asArray = ({ shape, values }: StoredTensor): NdArray => fromValues(shape, values)
 
-/** A model whose one output is the expression. */
-export function modelOf(mdl: string, inputs: readonly Omit<StoredTensor, "values">[], imports?: string): string {
-  const block = mdl.split("(")[0]!
-  const declared = inputs.map(({ dtype, shape }, index) => `  input x${index}: ${dtype}[${shape.join(", ")}]\n`)
-  return `${imports ? `import { ${block} } from "${imports}"\n` : ""}model M {\n${declared.join("")}  output y = ${mdl}\n}\n`
+/** What a file of the library defines. */
+function definedIn(path: string): readonly string[] {
+  const text = readFileSync(new URL(`../../../${path}.mdl`, import.meta.url), "utf8")
+  return [...text.matchAll(/^(?:fn|block) (\w+)/gm)].map(([, name]) => name!)
 }
 
-/** All cases of the fixture. */
-export function torchExpressions(): readonly TorchExpression[] {
-  const { cases } = JSON.parse(readFileSync(FIXTURE, "utf8")) as { readonly cases: readonly StoredCase[] }
-  return cases.map(asGraph)
+/**
+ * A model whose one output is the expression.
+ *
+ * @param imports a file of the library, from which what the expression calls is imported
+ */
+export function modelOf(mdl: string, inputs: readonly Omit<StoredTensor, "values">[], imports?: string): string {
+  const called = imports ? definedIn(imports).filter((name) => new RegExp(`\\b${name}\\(`).test(mdl)) : []
+  const declared = inputs.map(({ dtype, shape }, index) => `  input x${index}: ${dtype}[${shape.join(", ")}]\n`)
+  return `${imports ? `import { ${called.join(", ")} } from "${imports}"\n` : ""}model M {\n${declared.join("")}  output y = ${mdl}\n}\n`
+}
+
+/** All cases of `test/fixtures/NAME.json`. */
+export function torchExpressions(name = "torch-tensor-ops"): readonly TorchExpression[] {
+  return storedExpressions(name).map(asGraph)
+}
+
+/** The cases as the fixture has them. */
+export function storedExpressions(name: string): readonly StoredCase[] {
+  const file = new URL(`../../fixtures/${name}.json`, import.meta.url)
+  return (JSON.parse(readFileSync(file, "utf8")) as { readonly cases: readonly StoredCase[] }).cases
 }
 
 function asGraph(stored: StoredCase, index: number): TorchExpression {
   const { mdl, inputs, parameters } = stored
   const { graph: source } = elaborated(compileText(modelOf(mdl, inputs, stored.imports)))
-  const { builder, map } = rewriteGraph(source, [source.outputs[0]!.value])
+  // PyTorch's layers were in evaluation mode.
+  const { builder, map } = rewriteGraph(source, [source.outputs[0]!.value], (node, operands) =>
+    node.op === "dropout" ? [operands[0]!] : undefined,
+  )
   const y = map(source.outputs[0]!.value)
   const feeds = new Map(inputs.map((tensor, i) => [`x${i}`, asArray(tensor)]))
   const expected = new Map([["y", asArray(stored.result)]])
@@ -106,5 +123,16 @@ function asGraph(stored: StoredCase, index: number): TorchExpression {
       expected.set(name, asArray(tensor))
     })
   }
-  return { id: `${index}: ${mdl}`, covers: stored.covers, graph: builder.finish(), feeds, expected }
+  return { id: `${index}: ${mdl}`, covers: stored.covers, graph: fedOnly(builder.finish()), feeds, expected }
+}
+
+/** The graph with its parameters as inputs, so that one set of feeds is enough. */
+export function fedOnly(graph: Graph): Graph {
+  const parameters = graph.parameters.map(({ name, value }) => ({
+    name,
+    value,
+    role: "input" as const,
+    doc: undefined,
+  }))
+  return { ...graph, inputs: [...graph.inputs, ...parameters], parameters: [] }
 }

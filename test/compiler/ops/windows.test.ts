@@ -61,6 +61,38 @@ describe("output sizes stay readable", () => {
     expect(infer("upsample_bilinear2d_gradient", [f32(N, 5, H, W)], { scale: 4 })).toEqual(["N 5 H/4 W/4"])
   })
 
+  test("transposed convolution undoes a convolution of the same settings", () => {
+    const filters = f32(64, 3, 4, 4)
+    const attributes = { stride: [2, 2], padding: [1, 1] }
+    const x = f32(N, 64, floorDivide(H, 2, SIZES)!, floorDivide(W, 2, SIZES)!)
+    expect(infer("conv_transpose2d", [x, filters], attributes)).toEqual(["N 3 H W"])
+    expect(infer("conv_transpose2d", [x, f32(64, 3, 3, 3)], { ...attributes, output_padding: [1, 1] })).toEqual([
+      "N 3 H W",
+    ])
+    expect(infer("conv_transpose1d", [f32(N, 8, symbol("T")), f32(8, 2, 3)], { groups: 4 })).toEqual(["N 8 T + 2"])
+  })
+
+  test("sizes that are asked for stand as they were written", () => {
+    const x = f32(N, 5, H, W)
+    const quarter = floorDivide(H, 4, SIZES)!
+    expect(infer("resize2d", [x], { size: [quarter, constant(7)], mode: "bicubic" })).toEqual(["N 5 H/4 7"])
+    expect(infer("adaptive_max_pool2d", [x], { size: [quarter, constant(1)] })).toEqual(["N 5 H/4 1"])
+    expect(infer("unfold2d", [x], { kernel: [3, 3], padding: [1, 1] })).toEqual(["N 45 H W"])
+    const size = { kernel: [3, 3], padding: [1, 1], size: [H, W] }
+    expect(infer("fold2d", [f32(N, 45, H, W)], size)).toEqual(["N 5 H W"])
+    const border = { before: [0, 0, 1, 2].map(constant), after: [0, 0, 1, 2].map(constant), mode: "reflect" }
+    expect(infer("pad", [x], border)).toEqual(["N 5 H + 2 W + 4"])
+  })
+
+  test("a size is rounded up when asked, except for a window that would begin behind the image", () => {
+    const pool = (size: number, attributes: Attributes) => infer("max_pool2d", [f32(1, 1, size, 8)], attributes)
+    const halving = { kernel: [2, 2], stride: [2, 2], ceil_mode: true }
+    expect(pool(7, halving)).toEqual(["1 1 4 4"])
+    expect(pool(8, halving)).toEqual(["1 1 4 4"])
+    expect(pool(4, { kernel: [2, 2], stride: [3, 2], padding: [1, 0], ceil_mode: true })).toEqual(["1 1 2 4"])
+    expect(infer("max_pool2d", [f32(N, 5, H, W)], halving)).toEqual(["N 5 H/2 W/2"])
+  })
+
   test("a size without a symbol is rounded down", () => {
     expect(infer("avg_pool2d", [f32(2, 5, 7, 9)], { kernel: [2, 3], stride: [2, 2] })).toEqual(["2 5 3 4"])
   })
@@ -127,6 +159,73 @@ describe("what does not fit is refused with the reason", () => {
     expect(problem("conv2d", inputs, { dilation: [1.5, 1] })).toMatchObject({ kind: "attribute", name: "dilation" })
     expect(problem("conv2d", inputs, { groups: 0 })).toMatchObject({ kind: "attribute", name: "groups" })
     expect(problem("upsample_nearest2d", [f32(N, 3, H, W)], { scale: 1.5 })).toMatchObject({ name: "scale" })
+  })
+
+  test("a transposed convolution with other channels than filters, or more added than its stride hides", () => {
+    const x = f32(N, 4, H, W)
+    expect(problem("conv_transpose2d", [x, f32(3, 4, 2, 2)])).toMatchObject({
+      kind: "dims-differ",
+      right: { input: 1, axis: 0 },
+    })
+    expect(problem("conv_transpose2d", [x, f32(4, 3, 2, 2)], { groups: 3 })).toMatchObject({ kind: "not-divisible" })
+    const added = { stride: [2, 2], output_padding: [0, 2] }
+    expect(problem("conv_transpose2d", [x, f32(4, 3, 2, 2)], added)).toMatchObject({ name: "output_padding" })
+    const cut = problem("conv_transpose2d", [f32(N, 4, 1, 1), f32(4, 3, 2, 2)], { padding: [1, 1] })
+    expect(cut).toMatchObject({ name: "padding", message: expect.stringContaining("would be 0") })
+  })
+
+  test("resizing to nothing, in a mode that there is not, or with corners that it has not", () => {
+    const x = f32(N, 4, H, W)
+    const size = [7, 7].map(constant)
+    expect(problem("resize2d", [x], { size: size.slice(1) })).toMatchObject({ name: "size" })
+    expect(problem("resize2d", [x], { size: [0, 7].map(constant) })).toMatchObject({ name: "size" })
+    const linear = problem("resize2d", [x], { size, mode: "linear" })
+    expect(linear).toMatchObject({ name: "mode", message: expect.stringContaining('"bicubic" and "area"') })
+    expect(problem("resize2d", [x], { size, align_corners: true })).toMatchObject({ name: "align_corners" })
+  })
+
+  test("adaptive windows over an image of unknown size", () => {
+    const size = [7, 7].map(constant)
+    expect(problem("adaptive_max_pool2d", [f32(1, 1, N, W)], { size })).toMatchObject({
+      message: expect.stringContaining("axis 2 of x depend on the size of N"),
+    })
+    expect(problem("adaptive_max_pool2d", [f32(N, 1, H, W)], { size: [N, constant(2)] })).toMatchObject({
+      name: "size",
+    })
+  })
+
+  test("windows that are not those of the image they are folded to", () => {
+    const attributes = { kernel: [3, 3], padding: [1, 1], size: [H, W] }
+    expect(problem("fold2d", [f32(N, 44, H, W)], attributes)).toMatchObject({ kind: "not-divisible", by: 9 })
+    expect(problem("fold2d", [f32(N, 45, H, 95)], attributes)).toMatchObject({
+      message: expect.stringContaining("axis 3 has 95 windows; an image of W has W"),
+    })
+  })
+
+  test("borders wider than what they repeat, or along a batch of unknown size", () => {
+    const border = (mode: string, before: number, axis = 1) => ({
+      before: [0, 1].map((a) => constant(a === axis ? before : 0)),
+      after: [0, 0].map(constant),
+      mode,
+    })
+    expect(problem("pad", [f32(N, 3)], border("reflect", 3))).toMatchObject({
+      name: "before",
+      message: expect.stringContaining("can be 2 wide at most"),
+    })
+    expect(problem("pad", [f32(N, 3)], border("circular", 4))).toMatchObject({ name: "before" })
+    expect(infer("pad", [f32(N, 3)], border("replicate", 4))).toEqual(["N 7"])
+    expect(problem("pad", [f32(N, 3)], border("replicate", 1, 0))).toMatchObject({
+      message: expect.stringContaining("needs known sizes"),
+    })
+    expect(problem("pad", [f32(N, 3)], border("mirror", 1))).toMatchObject({ name: "mode" })
+  })
+
+  test("axes to roll that are doubled, too many, or the batch by more than one", () => {
+    expect(problem("roll", [f32(N, 3)], { shifts: [1, 1], axes: [1, -1] })).toMatchObject({ name: "axes" })
+    expect(problem("roll", [f32(N, 3)], { shifts: [1, 1], axes: [1] })).toMatchObject({ name: "shifts" })
+    expect(problem("roll", [f32(N, 3)], { shifts: [2], axes: [0] })).toMatchObject({ name: "shifts" })
+    expect(infer("roll", [f32(N, 3)], { shifts: [-1, 5], axes: [0, 1] })).toEqual(["N 3"])
+    expect(problem("flip", [f32(N, 3)], { axes: [] })).toMatchObject({ name: "axes" })
   })
 
   test("pooling windows that could lie in the padding alone", () => {

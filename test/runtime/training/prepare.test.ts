@@ -52,6 +52,20 @@ test("a model that is not there, or has errors", async () => {
   expect(await refusal({ model: shop.model("no_such") })).toBeInstanceOf(ModelError)
 })
 
+test("a step of more batches than an epoch has", async () => {
+  const { message } = await refusal({ accumulate: 4 })
+  expect(message).toMatch(/a step takes 4 batches, but an epoch has only 3 \(12 cases in batches of 4\)/)
+})
+
+test("a plateau schedule on a score that the model has not", async () => {
+  const model = await file(
+    "model M() { input image: f32[N, 3, H = 32, W = 32]\n target mask: f32[N, 1, H, W]\n" +
+      "decoder { output p = mean(conv2d(image, 1), axes = [2]) }\n loss a = mean(p)\n" +
+      "train { schedule = plateau(iou) } }",
+  )
+  expect((await refusal({ model })).message).toMatch(/plateau waits for a better iou, but no output has the shape/)
+})
+
 test("--size for a model without H and W names the symbols there are", async () => {
   const model = await file(
     "model M() { input image: f32[N, 3, S = 32, S]\n target mask: f32[N, 1, S, S]\n" +

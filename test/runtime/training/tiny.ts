@@ -42,6 +42,17 @@ ablation no_note of Tiny { without language  set note_counts = false }
 ablation exploding of Tiny { set rate = 1e38 }
 ablation still of Tiny { set weight = 0.0 }
 ablation standing of Tiny { set rate = 0.0  set train.schedule = constant_rate()  set train.stop = patience(dice, 2)  set train.epochs = 9 }
+ablation bursting of Tiny { set train.schedule = step(every = 1, gamma = 1e38) }
+ablation everything of Tiny {
+  set train.optimizer = adamw(lr = 0.02, decay = "weights")
+  set train.schedule = plateau(loss, patience = 0, factor = 0.5)
+  set train.warmup = linear(2, per = "step")
+  set train.learning_rates = { vision: 0.5 }
+  set train.clip = norm(1.0)
+  set train.average = ema(decay = 0.7)
+  set train.batch = 2
+  set train.accumulate = 4
+}
 ablation short of Tiny { set T = 5 }
 ablation square of Tiny { set H = 16 }
 `

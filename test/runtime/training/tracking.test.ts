@@ -35,7 +35,9 @@ test("a plateau schedule waits for a score that the model has", () => {
   })
   expect(trackingOf(plateau("iou"), true)).toEqual({ metric: "dice", patience: undefined, plateau: "iou" })
   expect(trackingOf(plateau("loss"), false).plateau).toBe("loss")
-  expect(() => trackingOf(plateau("dice"), false)).toThrow(/plateau waits for a better dice, but no output has the shape/)
+  expect(() => trackingOf(plateau("dice"), false)).toThrow(
+    /plateau waits for a better dice, but no output has the shape/,
+  )
 })
 
 test("a score must be greater, a loss smaller; equal is not better", () => {

@@ -224,6 +224,60 @@ describe("going on", () => {
   })
 })
 
+describe("with averages, summed gradients, warm-up, clipping and a plateau schedule", () => {
+  // 12 cases in batches of 2: 6 batches an epoch, so a step of 4 and one of the 2 that are left.
+  const everything = (run: string, more: Partial<TrainOptions> = {}) =>
+    options(run, { model: shop.model("everything"), epochs: 4, ...more })
+
+  test("a run takes the batches that are left into the last step of an epoch, and tells each rate it used", async () => {
+    const observer = recorder()
+    const result = await train(everything("everything", { observer }))
+    expect(result).toMatchObject({ ended: "epochs", step: 8, epochs: 4 })
+    expect(observer.steps.map((step) => step.epoch)).toEqual([0, 0, 1, 1, 2, 2, 3, 3])
+    const log = await logOf("everything")
+    const evaluations = log.filter((entry) => entry.kind === "evaluation")
+    let [rate, best] = [0.02, Infinity]
+    const expected = evaluations.flatMap(({ total }) => {
+      const rates = [rate, rate]
+      if (!(total < best * (1 - 1e-4))) rate /= 2
+      best = Math.min(best, total)
+      return rates
+    })
+    expected[0] = 0.01
+    expect(observer.steps.map((step) => step.learningRate)).toEqual(expected)
+    const epochs = log.flatMap((entry) => (entry.kind === "epoch" ? [entry.learning_rate] : []))
+    expect(epochs).toEqual([1, 3, 5, 7].map((step) => expected[step]))
+    const { variables } = await readCheckpoint(result.run, "last")
+    expect([...variables.keys()].filter((name) => name.startsWith("gradient"))).toEqual([])
+    const weight = "decoder.output_probability.weight"
+    const names = [...variables.keys()].filter((name) => variables.has(`average/${name}`))
+    expect(names.length, weight).toBeGreaterThan(5)
+    for (const name of names) expect(variables.get(`average/${name}`)).not.toEqual(variables.get(name))
+  })
+
+  test("it can be stopped at any step and goes on bit for bit", async () => {
+    const whole = recorder()
+    await train(everything("all", { observer: whole }))
+    for (const at of [1, 2, 5]) {
+      const [one, two] = [recorder(), recorder()]
+      await train(everything(`part-${at}`, { steps: at, observer: one }))
+      await resumeTraining({ run: shop.run(`part-${at}`), steps: 8, workers: 0, observer: two })
+      expect([...one.steps, ...two.steps], `at step ${at}`).toEqual(whole.steps)
+      const [a, b] = await Promise.all(["all", `part-${at}`].map((run) => readCheckpoint(shop.run(run), "last")))
+      expect(b!.sha256).toBe(a!.sha256)
+    }
+  })
+
+  test("--accumulate replaces what the model says", async () => {
+    const [observer, other] = [recorder(), recorder()]
+    await train(everything("accumulated", { accumulate: 3, epochs: 1, observer }))
+    expect(observer.steps).toHaveLength(2)
+    expect((await RunFolder.open(shop.run("accumulated"))).record.description.accumulate).toBe(3)
+    await train(everything("one-by-one", { accumulate: 1, epochs: 1, observer: other }))
+    expect(other.steps).toHaveLength(6)
+  })
+})
+
 describe("training stops", () => {
   test("when a loss is no number: step, terms and the last good checkpoint are named", async () => {
     const observer = recorder()
@@ -237,14 +291,13 @@ describe("training stops", () => {
   })
 
   test("with the checkpoint from before it went wrong", async () => {
-    await train(options("sound", { steps: 2 }))
+    // A rate that no parameter survives, from the second epoch on.
+    await train(options("sound", { model: shop.model("bursting"), steps: 3 }))
     const before = await readFile(checkpointPath(shop.run("sound"), "last"))
-    // A rate that no parameter survives, from the third step on.
-    const path = join(shop.run("sound"), "run.json")
-    await writeFile(path, (await readFile(path, "utf8")).replaceAll('"lr": 0.02', '"lr": 1e38'))
     const failed = await failureOf(resumeTraining({ run: shop.run("sound"), steps: 9, workers: 0 }))
     expect(failed).toBeInstanceOf(TrainingDiverged)
-    expect(failed.message).toMatch(/the last good checkpoint is .*last\.safetensors \(step 2, epoch 1\)/)
+    expect(failed.message).toMatch(/the last good checkpoint is .*last\.safetensors \(step 3, epoch 1\)/)
+    expect(failed.message).toMatch(/learning rate \(it was 2e\+36\)/)
     expect(await readFile(checkpointPath(shop.run("sound"), "last"))).toEqual(before)
   })
 

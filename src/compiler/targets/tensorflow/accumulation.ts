@@ -12,16 +12,8 @@
  */
 
 import type { GraphDefBuilder } from "./graphdef.js"
-import type { Signature, SignatureTensor } from "./signatures.js"
-import {
-  cast,
-  clearingNodes,
-  readSignature,
-  STEP,
-  type Variable,
-  type VariableTable,
-  writeSignature,
-} from "./variables.js"
+import type { Signature } from "./signatures.js"
+import { cast, clearingNodes, readSignature, type Variable, type VariableTable, writeSignature } from "./variables.js"
 
 /** Name of the variable that counts the batches in the sums; int64. */
 export const GRADIENT_COUNT = "gradient_count"
@@ -43,23 +35,24 @@ export function declareSums(table: VariableTable, parameters: readonly Variable[
 /**
  * The step number that random ops see. Batches of one step must not share their masks, so the number of those that went
  * before stands in its upper half; with none before it is the plain number, as without accumulation.
+ *
+ * @param count of the batches before; int64
  */
-export function randomStep(builder: GraphDefBuilder, table: VariableTable, step: string, program: string): string {
+export function randomStep(builder: GraphDefBuilder, step: string, count: string, program: string): string {
   const scope = `${program}/random_step`
-  const count = table.read(table.get(GRADIENT_COUNT), program)
   const upper = builder.node("Mul", scope, [count, builder.constant("DT_INT64", [], [2 ** 32])], INT64)
   return builder.node("AddV2", scope, [step, upper], INT64)
 }
 
-/** Appends the adding; gives the adding nodes and the new count (int64). */
+/** Appends the adding; gives the adding nodes and the new count (int64). @param before the count so far */
 export function addToSums(
   builder: GraphDefBuilder,
   table: VariableTable,
   gradients: readonly { readonly parameter: Variable; readonly gradient: string }[],
+  before: string,
   program: string,
 ): { readonly done: readonly string[]; readonly count: string } {
   const counter = table.get(GRADIENT_COUNT)
-  const before = table.read(counter, program)
   const count = builder.node("AddV2", program, [before, builder.constant("DT_INT64", [], [1])], INT64)
   const added = gradients.map(({ parameter, gradient }) =>
     builder.named(

@@ -99,8 +99,8 @@ export class TimingBuilder extends GraphDefBuilder {
   /** The step ends here. Gives its signature with the seconds. @param program first part of the node names */
   stop(program: string, step: Signature): Signature {
     const readings = this.clock!
-    this.clock = undefined
     for (let link = 0; link < LINKS; link++) readings.push(this.readClock(readings.at(-1)))
+    this.clock = undefined
     const count = readings.length - 1
     const pack = (part: readonly string[]): string =>
       this.node("Pack", `${program}/profile`, part, { N: { i: count }, T: F64, axis: { i: 0 } })

@@ -12,6 +12,8 @@ import { evaluate, formatShape } from "../../ir/dims.js"
 import type { Graph, GraphInput, Parameter, ValueId } from "../../ir/graph.js"
 import { typeOf } from "../../ir/graph.js"
 import { parameterStorage, type LayoutRequest } from "../../passes/layout.js"
+import type { PassOptions } from "../../passes/pass.js"
+import type { MemoryReport } from "../../passes/rematerialise.js"
 import type { Permutation } from "../../passes/permutations.js"
 import { storeForTensorFlow, type StoredProgram } from "../../passes/pipelines.js"
 import { lowerPrecision, type Precision } from "../../passes/precision.js"
@@ -63,6 +65,8 @@ export interface EvaluateSpec extends ProgramSpec {
 export interface TrainSpec extends ProgramSpec {
   /** of its arithmetic; parameters and results are f32 */
   readonly precision?: Precision
+  /** bytes that values may take at once, as estimated; what does not fit is recomputed */
+  readonly memory?: number
   /** weighted scalars */
   readonly losses: readonly NamedValue[]
   /** what the gradients are of: the sum of the losses */
@@ -96,6 +100,8 @@ export interface SavedModelReport {
   readonly bytes: Uint8Array
   readonly nodes: number
   readonly transposes: Readonly<Partial<Record<"train" | "evaluate" | "predict", StoredProgram["transposes"]>>>
+  /** what a memory limit did to the training step */
+  readonly memory?: MemoryReport
   /** how to read the times of a step that is timed */
   readonly timing?: StepTiming
 }
@@ -130,6 +136,7 @@ export function compileSavedModel(spec: SavedModelSpec): SavedModelReport {
   const given = new Map([["seed", seed], ...(update?.givenVariables() ?? [])])
   const signatures = new Map<string, Signature>([["init", initSignature(builder, table, given)]])
   const transposes: Partial<Record<"train" | "evaluate" | "predict", StoredProgram["transposes"]>> = {}
+  let memory: MemoryReport | undefined
   const writer = new ProgramWriter(builder, table, storage, update, timer)
   if (spec.train && update) {
     const { signature, gradients, layout } = writer.train(spec.train, update)
@@ -137,6 +144,7 @@ export function compileSavedModel(spec: SavedModelSpec): SavedModelReport {
     if (gradients) signatures.set("gradients", gradients)
     for (const [name, more] of update.signatures()) signatures.set(name, more)
     transposes.train = layout.transposes
+    memory = layout.memory
   }
   if (spec.evaluate) {
     const losses = spec.evaluate.losses.map((loss) => ({ ...loss, name: LOSS_PREFIX + loss.name }))
@@ -159,7 +167,13 @@ export function compileSavedModel(spec: SavedModelSpec): SavedModelReport {
   signatures.set("read", readSignature(builder, table))
   signatures.set("write", writeSignature(builder, table))
   const timing = timer && { timing: timer.timing(spec.parameters) }
-  return { bytes: savedModelBytes(builder, signatures), nodes: builder.nodeCount, transposes, ...timing }
+  return {
+    bytes: savedModelBytes(builder, signatures),
+    nodes: builder.nodeCount,
+    transposes,
+    ...(memory && { memory }),
+    ...timing,
+  }
 }
 
 interface Written {
@@ -215,6 +229,13 @@ class ProgramWriter {
       seed,
       update.randomStep(step, program),
       spec.precision,
+      spec.memory === undefined
+        ? undefined
+        : {
+            batch: spec.batch,
+            limit: spec.memory,
+            gradients: new Set(spec.gradients.map((_, index) => scalars.length + index)),
+          },
     )
     this.timer?.lowered(layout.graph, layout.wanted, scalars.length, spec.gradients.length)
     const gradients = spec.gradients.map(({ parameter }, index): Gradient => ({
@@ -258,6 +279,7 @@ class ProgramWriter {
     seed: () => string,
     step: string,
     precision: Precision = "f32",
+    memory?: PassOptions["memory"],
   ) {
     const { builder, table } = this
     const sizes = new Map([...spec.graph.sizes, ["N", spec.batch]])
@@ -273,7 +295,7 @@ class ProgramWriter {
       asked = narrowed.graph
       wanted = requests.map((request, index) => ({ ...request, value: narrowed.wanted[index]! }))
     }
-    const layout = storeForTensorFlow(asked, wanted, this.storage)
+    const layout = storeForTensorFlow(asked, wanted, this.storage, memory)
     const feeds = new Map<ValueId, string>()
     const fed: Record<string, SignatureTensor> = {}
     const names = new Set(inputs.map((input) => input.name))

@@ -97,7 +97,7 @@ export class UpdateWriter {
 
   /** The step number that random ops of a batch see; int64. */
   randomStep(step: string, program: string): string {
-    return this.spec.accumulates ? randomStep(this.builder, this.table, step, program) : step
+    return this.spec.accumulates ? randomStep(this.builder, step, this.waiting(program), program) : step
   }
 
   /** Appends an update by `gradients`. @param step as `nextStep` gave it */
@@ -145,12 +145,21 @@ export class UpdateWriter {
     readonly outputs: Readonly<Record<"accumulated", readonly [string, ResultType]>>
   } {
     const program = "gradients"
-    const { done, count } = addToSums(this.builder, this.table, gradients, program)
+    const { done, count } = addToSums(this.builder, this.table, gradients, this.waiting(program), program)
     return {
       done,
       outputs: { accumulated: [cast(this.builder, program, count, "DT_INT64", "DT_INT32"), "DT_INT32"] },
     }
   }
+
+  /**
+   * The batches that wait, as `train_step` and `gradients` see it (int64): read once, because a second read could come after
+   * the count has been raised.
+   */
+  private waiting(program: string): string {
+    return (this.count ??= this.table.read(this.table.get(GRADIENT_COUNT), program))
+  }
+  private count: string | undefined
 
   /** The signatures that need no batch. */
   signatures(): ReadonlyMap<string, Signature> {

@@ -47,7 +47,10 @@ function backward({ op, case: c }: NamedCase): Fed {
 
 function feedsOf({ graph, values }: Fed): Feeds {
   return Object.fromEntries(
-    graph.inputs.map(({ name, value }) => [name, hostTensor(languageType(graph.values[value]!.type.dtype), values.get(value)!)]),
+    graph.inputs.map(({ name, value }) => [
+      name,
+      hostTensor(languageType(graph.values[value]!.type.dtype), values.get(value)!),
+    ]),
   )
 }
 

@@ -133,3 +133,67 @@ describe("a specification is refused when", () => {
     expect(() => buildSavedModel({ parameters: [], predict })).toThrow(/shape \[T, 2\] has no whole size/)
   })
 })
+
+describe("within a call every variable is read before it is changed", () => {
+  const CHANGES = /^(ResourceApply|Assign(Add|Sub)?VariableOp$)/
+  const update = {
+    accumulates: true,
+    average: { decay: 0.9 },
+    clip: { kind: "norm", limit: 1 },
+    rate: {
+      rate: 0.1,
+      per: "epoch",
+      schedule: { kind: "plateau", better: "greater", patience: 2, factor: 0.1, min: 0 },
+      warmup: { length: 3, per: "step" },
+    },
+  } as const
+  const optimizers = [
+    { kind: "adamw", beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 },
+    { kind: "sgd", momentum: 0.9, dampening: 0.1, nesterov: false, weightDecay: 0.1 },
+  ] as const
+
+  test.each(optimizers)("with $kind", (optimizer) => {
+    const written = buildSavedModel(smallNetwork({ ...update, optimizer }).spec)
+    const graph = messages.SavedModel.deserializeBinary(written).getMetaGraphsList()[0]!.getGraphDef()!
+    const byName = new Map(graph.getNodeList().map((node) => [node.getName(), node]))
+    const inputsOf = (name: string): string[] =>
+      byName
+        .get(name)!
+        .getInputList()
+        .map((input) => input.replace(/^\^/, "").replace(/:\d+$/, ""))
+    const ancestors = (names: readonly string[]): Set<string> => {
+      const found = new Set<string>()
+      const open = [...names]
+      for (let name = open.pop(); name !== undefined; name = open.pop()) {
+        if (found.has(name)) continue
+        found.add(name)
+        open.push(...inputsOf(name))
+      }
+      return found
+    }
+    const outputs = readSignatures(written)
+    for (const call of ["train_step", "gradients", "apply", "score", "write", "init"]) {
+      const results = outputs.get(call)!.outputs.map(({ tensor }) => tensor.replace(/:\d+$/, ""))
+      const run = [...ancestors(results)]
+      const changes = run.filter((name) => CHANGES.test(byName.get(name)!.getOp()))
+      const reads = run.filter((name) => byName.get(name)!.getOp() === "ReadVariableOp")
+      expect(changes.length, call).toBeGreaterThan(0)
+      for (const change of changes) {
+        const variable = inputsOf(change)[0]!
+        const before = ancestors(inputsOf(change))
+        for (const read of reads) {
+          if (inputsOf(read)[0] !== variable) continue
+          // Either the change waits for the read, or the read is meant to see what the change made.
+          const seesChange = ancestors(inputsOf(read)).has(change)
+          expect(before.has(read) || seesChange, `${call}: ${read} before ${change}`).toBe(true)
+        }
+        for (const other of changes) {
+          if (other === change || inputsOf(other)[0] !== variable) continue
+          expect(before.has(other) || ancestors(inputsOf(other)).has(change), `${call}: ${other}, ${change}`).toBe(true)
+        }
+      }
+      // What a call gives back is given when all is done.
+      for (const result of results) for (const change of changes) expect(ancestors([result]).has(change)).toBe(true)
+    }
+  })
+})

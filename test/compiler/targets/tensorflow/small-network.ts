@@ -231,6 +231,8 @@ export function initialValue({ name, shape, initializer }: Parameter, seed: numb
     }
     case "values":
       return fromValues(shape, initializer.values)
+    case "loaded":
+      throw new Error(`${name} stands in a file, and this network has no such constant`)
   }
 }
 
