@@ -14,7 +14,10 @@ export class Peer {
     this.child = spawn(command, args, { env, stdio: ["pipe", "pipe", "pipe"] })
     this.child.stderr.on("data", (chunk) => (this.printed = (this.printed + chunk).slice(-4000)))
     this.child.on("error", (error) => this.fail(`cannot be started: ${error.message}`))
-    this.child.on("close", (code, signal) => this.fail(`ended (${signal ?? `exit ${code}`})`))
+    /** kept when the process is gone */
+    this.ended = new Promise((resolve) => {
+      this.child.on("close", (code, signal) => resolve(this.fail(`ended (${signal ?? `exit ${code}`})`)))
+    })
     // A peer that died is reported by "close"; writing to it must not end the benchmark first.
     this.child.stdin.on("error", (error) => this.fail(error.message))
     createInterface({ input: this.child.stdout }).on("line", (line) => {

@@ -1,205 +1,116 @@
 #!/usr/bin/env node
-// Side-by-side benchmark: one training step, ours against others, in one run.
+// Side-by-side benchmark: ours against others, in one run.
 //
-// Takes: --rounds N (25), --threads N (all cores), --without NAME (torch, tfjs; repeatable), --json FILE.
-// Gives: a table on stdout; with --json also all samples and the machine. Exit 1 when the competitors do not compute the
-//         same thing: unequal parameter counts, or first losses from the same weights that differ by more than 1e-4.
-// Why so: timings on shared machines are noisy, so competitors take turns, each step by step (A B C A B C ...), and the best
-//         of many counts; ratios are only ever formed within one run. Every competitor is a process of its own with the
-//         same number of threads, and measures its own step.
+// Takes: --only PART,... (unet, reclmis, memory, encoder; all of them), --rounds N (25), --threads N (all cores),
+//        --precision f32,bf16, --without NAME (torch, tfjs; repeatable), --json FILE.
+// Gives: tables on stdout, and last the ratios beside their targets; with --json also all samples and the machine. Exit 1 when
+//        competitors do not compute the same thing: unequal parameter counts, or different losses from the same weights.
+// Why so: see bench/parts. A target that is missed is told and is no error: the figures depend on the machine.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { arch, availableParallelism, cpus, loadavg, platform, tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { setTimeout as pause } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { Peer } from "./peer.mjs"
+import { models } from "./models.mjs"
+import { encoderPart } from "./parts/encoder.mjs"
+import { memoryPart } from "./parts/memory.mjs"
+import { stepPart } from "./parts/steps.mjs"
+import { printTable, say } from "./print.mjs"
 import { pythonWithTorch } from "./python.mjs"
 
-const HERE = dirname(fileURLToPath(import.meta.url))
-const RATE = 1e-3
-const SEED = 3407
-const WARM_UP = 3
-const AGREEMENT = 1e-4
-/** Lets threads that spin after their work go to sleep, so that they do not slow the next competitor. */
-const PAUSE_MS = 20
+const PRECISIONS = ["f32", "bf16"]
+/** Most that ours may take of PyTorch's time. */
+const STEP_TARGETS = { unet: { f32: 0.85, bf16: 0.85 }, reclmis: { f32: 0.75, bf16: 0.85 } }
 
-const UNET = { model: join(HERE, "unet-bench.mdl"), batch: 2, widths: [16, 32, 64, 128] }
-const RECLMIS = { model: `${join(HERE, "..", "models", "reclmis.mdl")}#quick`, batch: 8 }
+const PARTS = {
+  unet: (setting, { unet }) =>
+    each(setting, (precision) => stepPart(setting, "unet", unet, precision, STEP_TARGETS.unet[precision])),
+  reclmis: (setting, { reclmis }) =>
+    each(setting, (precision) => stepPart(setting, "reclmis", reclmis, precision, STEP_TARGETS.reclmis[precision])),
+  memory: async (setting, { unet, reclmis }) => [
+    ...(await each(setting, (precision) => memoryPart(setting, "unet", unet, precision))),
+    ...(await each(setting, (precision) => memoryPart(setting, "reclmis", reclmis, precision))),
+  ],
+  encoder: async (setting, { reclmis }) => [await encoderPart(setting, reclmis)],
+}
 
 const { values: options } = parseArgs({
   options: {
+    only: { type: "string", default: Object.keys(PARTS).join() },
     rounds: { type: "string", default: "25" },
     threads: { type: "string", default: String(availableParallelism()) },
+    precision: { type: "string", default: PRECISIONS.join() },
     without: { type: "string", multiple: true, default: [] },
     json: { type: "string" },
   },
 })
 const rounds = wholeNumber("rounds")
 const threads = wholeNumber("threads")
-const unknown = options.without.filter((name) => name !== "torch" && name !== "tfjs")
-if (unknown.length > 0) fail(`--without knows torch and tfjs, not ${unknown.join(", ")}`)
+const only = chosen("--only", options.only.split(","), Object.keys(PARTS))
+const precisions = chosen("--precision", options.precision.split(","), PRECISIONS)
+const without = chosen("--without", options.without, ["torch", "tfjs"])
 
 const scratch = mkdtempSync(join(tmpdir(), "mdl-bench-"))
-const peers = []
 try {
   process.exitCode = await main()
 } finally {
-  for (const peer of peers) peer.close()
   rmSync(scratch, { recursive: true, force: true })
 }
 
 async function main() {
-  const python = options.without.includes("torch") ? undefined : await pythonWithTorch(say)
-  const shared = join(scratch, "unet.safetensors")
+  const needsPython = !without.includes("torch") && only.some((part) => part !== "encoder")
+  const python = needsPython ? await pythonWithTorch(say) : undefined
   const load = loadavg()[0]
   if (load > 0.5) {
     say(`other programs are running (load ${load.toFixed(1)}): the ratios below are worth little`)
     // PyTorch's threads wait for each other actively, and wait in vain while others have the cores.
     if (python && !process.env.OMP_WAIT_POLICY) say("OMP_WAIT_POLICY=passive makes PyTorch suffer less from that")
   }
-  say(`starting the competitors, ${threads} threads each`)
+  const setting = { python, rounds, threads, precisions, scratch, withTfjs: !without.includes("tfjs") }
+  const measured = models(scratch)
+  const parts = []
+  for (const part of only) parts.push(...(await PARTS[part](setting, measured)))
 
-  const ours = start("mdl", "MDL", process.execPath, "mdl.mjs")
-  const unet = await open(ours, { model: UNET.model, batch: UNET.batch, folder: join(scratch, "unet"), seed: SEED })
-  await ours.peer.ask("share", { file: shared })
-  const race = [unet]
-  if (python) {
-    const { widths } = UNET
-    const torch = start("torch", "PyTorch", python, "unet_torch.py")
-    race.push(await open(torch, { shared, rate: RATE, threads, widths }))
-    const tuned = start("torch-tuned", "PyTorch, channels last, fused Adam", python, "unet_torch.py")
-    race.push(await open(tuned, { shared, rate: RATE, threads, widths, tuned: true }))
-  }
-  if (!options.without.includes("tfjs")) {
-    race.push(await open(start("tfjs", "eager tfjs", process.execPath, "tfjs-eager.mjs"), { shared, rate: RATE }))
-  }
-  const reclmis = await open(start("mdl-reclmis", "MDL", process.execPath, "mdl.mjs"), {
-    ...RECLMIS,
-    folder: join(scratch, "reclmis"),
-    seed: SEED,
-  })
-
-  const result = {
-    rounds,
-    threads,
-    machine: { cpu: cpus()[0]?.model ?? "unknown", cores: availableParallelism(), platform: platform(), arch: arch() },
-    /** of the last minute, before anything was started */
-    load,
-    waitPolicy: process.env.OMP_WAIT_POLICY ?? "default",
-    node: process.versions.node,
-    unet: await measure("U-Net training step, 96x96, batch 2, widths 16-32-64-128, Adam", race),
-    reclmis: await measure("RecLMIS quick training step, 64x64, batch 8, Adam (ours alone)", [reclmis]),
-  }
+  const targets = parts.flatMap((part) => part.targets)
+  if (targets.length > 0) printTargets(targets)
   if (options.json) {
+    const machine = {
+      cpu: cpus()[0]?.model ?? "unknown",
+      cores: availableParallelism(),
+      platform: platform(),
+      arch: arch(),
+    }
+    const waitPolicy = process.env.OMP_WAIT_POLICY ?? "default"
+    // `load` is of the last minute before anything was started.
+    const result = { rounds, threads, machine, load, waitPolicy, node: process.versions.node, targets, parts }
     mkdirSync(dirname(options.json), { recursive: true })
     writeFileSync(options.json, `${JSON.stringify(result, undefined, 2)}\n`)
   }
-  const wrong = disagreements(result.unet)
+  const wrong = parts.flatMap((part) => part.wrong ?? [])
   for (const line of wrong) process.stderr.write(`${line}\n`)
   return wrong.length === 0 ? 0 : 1
 }
 
-function start(key, label, command, program) {
-  const bound = String(threads)
-  const env = {
-    ...process.env,
-    MDL_THREADS: bound,
-    TF_NUM_INTRAOP_THREADS: bound,
-    TF_NUM_INTEROP_THREADS: bound,
-    OMP_NUM_THREADS: bound,
-    TF_CPP_MIN_LOG_LEVEL: "2",
-  }
-  const peer = new Peer(label, command, [join(HERE, "peers", program)], env)
-  peers.push(peer)
-  return { key, label, peer }
+/** A part for each precision, one after the other. */
+async function each({ precisions }, part) {
+  const results = []
+  for (const precision of precisions) results.push(await part(precision))
+  return results
 }
 
-async function open(competitor, request) {
-  return { ...competitor, ...(await competitor.peer.ask("open", request)) }
-}
-
-/** Turns of one step each; the first steps warm up, and the very first tells whether all compute the same. */
-async function measure(title, race) {
-  const entries = race.map((competitor) => ({ competitor, losses: [], seconds: [], cpu: [] }))
-  const live = process.stderr.isTTY === true
-  for (let round = 0; round < WARM_UP + rounds; round++) {
-    if (live) process.stderr.write(`\r\u001b[2K${title}: round ${round + 1} of ${WARM_UP + rounds}`)
-    for (const { competitor, losses, seconds, cpu } of entries) {
-      const step = await competitor.peer.ask("step", {})
-      losses.push(step.loss)
-      if (round >= WARM_UP) {
-        seconds.push(step.seconds)
-        cpu.push(step.cpu)
-      }
-      await pause(PAUSE_MS)
-    }
-  }
-  if (live) process.stderr.write("\r\u001b[2K")
-  const best = Math.min(...entries[0].seconds)
-  const rows = entries.map(({ competitor: { key, label, engine, parameters }, losses, seconds, cpu }) => ({
-    key,
-    label,
-    engine,
-    parameters,
-    best: Math.min(...seconds),
-    median: [...seconds].sort((a, b) => a - b)[Math.floor(seconds.length / 2)],
-    /** processor time of all threads, best: what is left to compare on a machine that others use too */
-    bestCpu: Math.min(...cpu),
-    /** best time over ours */
-    ratio: Math.min(...seconds) / best,
-    firstLoss: losses[0],
-    lastLoss: losses.at(-1),
-    seconds,
-    cpu,
-  }))
-  print(title, rows)
-  return { title, rows }
-}
-
-function disagreements({ rows: [ours, ...others] }) {
-  return others.flatMap(({ label, parameters, firstLoss }) => [
-    ...(parameters === ours.parameters ? [] : [`${label} has ${parameters} parameters, ours ${ours.parameters}`]),
-    ...(Math.abs(firstLoss - ours.firstLoss) <= AGREEMENT
-      ? []
-      : [`${label} starts with the loss ${firstLoss}, ours with ${ours.firstLoss}, from the same weights`]),
+function printTargets(targets) {
+  const rows = targets.map(({ what, of, ratio, target }) => [
+    `${what} (${of})`,
+    ratio.toFixed(2),
+    target.toFixed(2),
+    ratio <= target ? "met" : "missed",
   ])
+  printTable("Targets: the ratio is to be at most", ["", "ratio", "target", ""], rows)
 }
 
-function print(title, rows) {
-  const cells = rows.map((row) => [
-    row.label,
-    `${(row.best * 1e3).toFixed(1)} ms`,
-    `${(row.median * 1e3).toFixed(1)} ms`,
-    row.ratio.toFixed(2),
-    `${(row.bestCpu * 1e3).toFixed(1)} ms`,
-    String(row.parameters),
-    row.firstLoss.toFixed(6),
-    row.lastLoss.toFixed(6),
-    row.engine,
-  ])
-  const head = [
-    "",
-    `best of ${rounds}`,
-    "median",
-    "ratio",
-    "processor",
-    "parameters",
-    "first loss",
-    "last loss",
-    "engine",
-  ]
-  const widths = head.map((name, column) => Math.max(name.length, ...cells.map((row) => row[column].length)))
-  const numeric = (column) => column > 0 && column < head.length - 1
-  const line = (row) =>
-    row.map((cell, i) => (numeric(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join("  ")
-  process.stdout.write(
-    `\n${title}; ${threads} threads\n${[head, ...cells].map((row) => line(row).trimEnd()).join("\n")}\n`,
-  )
-}
-
-function say(text) {
-  process.stderr.write(`bench: ${text}\n`)
+function chosen(flag, names, known) {
+  const unknown = names.filter((name) => !known.includes(name))
+  if (unknown.length > 0) fail(`${flag} knows ${known.join(", ")}, not ${unknown.join(", ")}`)
+  return names
 }
 
 function fail(message) {

@@ -22,7 +22,7 @@ export function summaryCommand(): Command {
 }
 
 export function formatSummary(summary: ModelSummary, shapes: boolean): string {
-  const { parameters, macs, activations, nodes } = summary
+  const { parameters, macs, activations, peak, nodes } = summary
   const sizes = Object.entries(summary.sizes).map(([name, size]) => `${name} = ${size}`)
   const rows = summary.sections.map((section) => [
     section.name || "(model)",
@@ -40,6 +40,7 @@ export function formatSummary(summary: ModelSummary, shapes: boolean): string {
     ...(parameters.constant > 0 ? [`constants    ${grouped(parameters.constant)} values from files`] : []),
     `MACs         ${engineering(macs.inference)} for one image, ${engineering(macs.training)} for one training step at batch 1 (convolutions and matrix products)`,
     `activations  ${engineering(activations.inference, "B")} in use, ${engineering(activations.training, "B")} in training, at batch 1`,
+    `at once      ${engineering(peak.inference, "B")} in use, ${engineering(peak.training, "B")} in training, about`,
     `operations   ${nodes.inference} in use, ${nodes.training} in training`,
     `inputs       ${summary.inputs.map((v) => `${v.name}: ${v.type}`).join(", ")}`,
     `outputs      ${summary.outputs.map((v) => `${v.name}: ${v.type}`).join(", ")}`,

@@ -10,7 +10,9 @@ import { formatType } from "./elaborate/values.js"
 import { neededNodes, type Graph, type GraphNode } from "./ir/graph.js"
 import { sizeOf } from "./ops/ndarray.js"
 import { opDefinition } from "./ops/registry.js"
-import { predictProgram, trainProgram } from "./passes/programs.js"
+import { peakBytes, withBatch } from "./passes/memory-estimate.js"
+import { optimise } from "./passes/pipelines.js"
+import { namedValues, predictProgram, trainProgram, type ModelProgram } from "./passes/programs.js"
 import { concreteType } from "./targets/reference/interpret.js"
 
 export interface ParameterCount {
@@ -46,6 +48,8 @@ export interface ModelSummary {
   readonly macs: { readonly inference: number; readonly training: number }
   /** bytes of all values that a pass over one image makes, in f32 */
   readonly activations: { readonly inference: number; readonly training: number }
+  /** bytes of the values that are there at once, at the worst moment of a pass over one image, as estimated */
+  readonly peak: { readonly inference: number; readonly training: number }
   readonly nodes: { readonly inference: number; readonly training: number }
   readonly sections: readonly SectionSummary[]
 }
@@ -84,9 +88,19 @@ export function summarise(model: ElaboratedModel): ModelSummary {
     parameters: countParameters(graph, (section) => names.includes(section)),
     macs: { inference: inference.macs, training: training.macs },
     activations: { inference: inference.bytes, training: training.bytes },
+    peak: peaks(model),
     nodes: { inference: inference.nodes.length, training: training.nodes.length },
     sections: outside.parameters.total + outside.parameters.constant + outside.macs > 0 ? [...sections, outside] : sections,
   }
+}
+
+/** Of the programs as they run: cleaned up, one image at a time. What `--memory` limits is the second. */
+function peaks(model: ElaboratedModel): ModelSummary["peak"] {
+  const peakOf = (program: ModelProgram): number =>
+    peakBytes({ graph: program.graph, results: namedValues(program) }, withBatch(program.graph, 1))
+  const inference = peakOf(optimise("prediction", predictProgram(model)).program)
+  const trained = model.graph.losses.length > 0
+  return { inference, training: trained ? peakOf(optimise("training", trainProgram(model)).program) : inference }
 }
 
 function countParameters(graph: Graph, belongs: (section: string) => boolean): ParameterCount {

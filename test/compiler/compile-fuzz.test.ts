@@ -18,13 +18,16 @@ const files = (folder: string): string[] =>
     .filter((name) => name.endsWith(".mdl"))
     .map((name) => `${folder}/${name}`)
 
-const MODELS = files("models")
+const TOUR = "test/fixtures/constants/tour.mdl"
+const MODELS = [...files("models"), TOUR]
 const LIBRARY = files("std")
 const disk = fileHost("models")
+const tourDisk = fileHost("test/fixtures/constants")
+const tensor = tourDisk.tensor!
 /** Texts are read once; a compilation that reads the disk each time would make this slow. */
 const texts = new Map<string, string | undefined>()
 const read = (path: string): string | undefined => {
-  if (!texts.has(path)) texts.set(path, disk.read(path))
+  if (!texts.has(path)) texts.set(path, (path === TOUR ? tourDisk : disk).read(path))
   return texts.get(path)
 }
 
@@ -81,7 +84,7 @@ function answers(path: string, host: SourceHost, selector: string | undefined): 
 
 /** The names behind `#` that are elaborated fast: a full-size model is as wrong as its reduced form. */
 function selectorsOf(path: string): (string | undefined)[] {
-  const modules = compile(path, { read }, { selector: "none of them" }).modules
+  const modules = compile(path, { read, tensor }, { selector: "none of them" }).modules
   const names = modules ? selectableNames(modules.root) : []
   return names.length > 0 ? names : [undefined]
 }
@@ -93,11 +96,19 @@ describe("compiling answers", () => {
     fc.assert(
       fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), fc.nat(100), (edits, choice) => {
         const text = mutate(original, edits)
-        const host: SourceHost = { read: (asked) => (asked === path ? text : read(asked)) }
+        const host: SourceHost = { tensor, read: (asked) => (asked === path ? text : read(asked)) }
         answers(path, host, selectors[choice % selectors.length])
       }),
       { numRuns: 60 },
     )
+  })
+
+  test("to the tour of the language, without a complaint", () => {
+    for (const selector of selectorsOf(TOUR)) {
+      const { diagnostics, output } = compile(TOUR, { read, tensor }, { selector, everyValue: true })
+      expect(diagnostics, selector).toEqual([])
+      expect(output === undefined).toBe(selector === "kinds")
+    }
   })
 
   test.each(LIBRARY)("to a model over %s with words changed", (path) => {
@@ -106,7 +117,7 @@ describe("compiling answers", () => {
     fc.assert(
       fc.property(fc.array(edit, { minLength: 1, maxLength: 3 }), fc.nat(100), (edits, choice) => {
         const text = mutate(original, edits)
-        const host: SourceHost = { read: (asked) => (asked === module ? text : read(asked)) }
+        const host: SourceHost = { tensor, read: (asked) => (asked === module ? text : read(asked)) }
         const model = MODELS[choice % MODELS.length]!
         answers(model, host, selectorsOf(model).at(-1))
       }),

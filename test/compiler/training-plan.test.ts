@@ -45,8 +45,14 @@ describe("parameters", () => {
   test("have the factor of their section, and no decay where they have one axis", () => {
     const settings = 'optimizer = adamw(lr = 1e-3, decay = "weights") learning_rates = { vision: 0.1 }'
     const { rates, undecayed } = updateSpec(model(settings), false)
-    expect(Object.fromEntries(rates!)).toEqual({ a: 1 })
-    expect([...undecayed!].sort()).toEqual(["x"])
+    const short = [
+      "vision.features.conv2d.bias",
+      "vision.features.batch_norm.weight",
+      "vision.features.batch_norm.bias",
+    ]
+    const vision = ["vision.features.conv2d.weight", ...short]
+    expect(Object.fromEntries(rates!)).toEqual(Object.fromEntries(vision.map((name) => [name, 0.1])))
+    expect([...undecayed!].sort()).toEqual([...short, "decoder.probability.bias"].sort())
   })
 
   test("of frozen sections have none: a factor for them is refused", () => {
@@ -68,7 +74,10 @@ describe("a warm-up", () => {
 
 test("a plateau schedule knows which way is better", () => {
   const schedule = (settings: string) => model(settings).training["schedule"]
-  expect(rateSpec(model("schedule = plateau(loss)").training).schedule).toMatchObject({ better: "smaller", patience: 10 })
+  expect(rateSpec(model("schedule = plateau(loss)").training).schedule).toMatchObject({
+    better: "smaller",
+    patience: 10,
+  })
   expect(rateSpec(model("schedule = plateau(iou)").training).schedule).toMatchObject({ better: "greater", factor: 0.1 })
   expect(plateauMetric(schedule("schedule = plateau(iou)"))).toBe("iou")
   expect(plateauMetric(schedule("schedule = step(every = 3)"))).toBeUndefined()

@@ -207,9 +207,9 @@ export const TRAINING_FACTS = {
     code: "MDL4302",
     severity: "error",
     describe: ({ span, name, first }) => ({
-      title: "Two sections have one name",
-      labels: [at(span, `there is already a section ${quoted(name)}`), also(first, "here")],
-      hint: "sections name their parameters, so each needs its own: `encoder vision { ... }`",
+      title: "Two parts of a model have one name",
+      labels: [at(span, `there is already one called ${quoted(name)}`), also(first, "here")],
+      hint: "ablations speak of sections and optional inputs by name, and sections name their parameters: give each its own, as in `encoder vision { ... }`",
     }),
   },
   "nothing-to-train": {

@@ -10,7 +10,8 @@ import { didYouMean } from "../diagnostics/suggest.js"
 import * as dims from "../ir/dims.js"
 import type { OpName } from "../ops/names.js"
 import { sameSize } from "../ops/shapes.js"
-import { applyPrimitive, callExpression, pipeInto } from "./calls.js"
+import { binary, unary } from "./arithmetic.js"
+import { callExpression, pipeInto } from "./calls.js"
 import { LIMITS } from "./budget.js"
 import type { Elaboration } from "./context.js"
 import { Environment, join, type Scope } from "./environment.js"
@@ -18,7 +19,6 @@ import { runBody } from "./statements.js"
 import { formatValue, type Instance, NONE_HINT, sameValue, type StaticValue } from "./values.js"
 
 const bool = (value: boolean): StaticValue => ({ kind: "bool", value })
-const float = (value: number): StaticValue => ({ kind: "float", value })
 
 /** Expressions that give a value which was there before; all others make one. */
 const FINDS: ReadonlySet<Expression["kind"]> = new Set(["name", "member", "index"])
@@ -239,45 +239,6 @@ function member(expression: Extract<Expression, { kind: "member" }>, scope: Scop
   return context.wrongKind(expression.object.span, `what has \`.${text}\``, "a record or an instance", object, hint)
 }
 
-/**
- * A parameter of an instance, or an instance inside it, by the names that they have in a checkpoint after the instance's
- * own: `embedding.weight`, `tower.layer.0`. They are there once the instance has been applied, which is when their sizes
- * are known.
- */
-function partOf(instance: Instance, name: string, span: Span, context: Elaboration): StaticValue {
-  const parts = partsOf(instance, context)
-  const found = parts.get(name)
-  if (found) return found
-  const owner = `the instance \`${instance.path}\` of ${instance.item.name.text}`
-  if (parts.size === 0 && context.parametric.isParametric(instance.item, instance.module)) {
-    return context.fail({ kind: "instance-not-applied", span, name, owner })
-  }
-  const fields = [...parts.keys()]
-  return context.fail({ kind: "no-such-field", span, name, owner, fields, suggestion: didYouMean(name, fields) })
-}
-
-/** What can be named in an instance. A part that took the instance's own path adds its parts under their names. */
-function partsOf(instance: Instance, context: Elaboration): Map<string, StaticValue> {
-  const parts = new Map<string, StaticValue>()
-  const add = (path: string, value: StaticValue): void => {
-    const [first = "", ...rest] = path.split(".")
-    if (rest.length === 0) return void parts.set(first, value)
-    const group = parts.get(first)
-    const fields = new Map(group?.kind === "record" ? group.fields : [])
-    fields.set(rest.join("."), value)
-    parts.set(first, { kind: "record", fields })
-  }
-  for (const [name, value] of instance.parameters) {
-    add(name, { kind: "tensor", value, type: context.builder.typeOf(value) })
-  }
-  for (const [path, child] of instance.children) {
-    const inner = path.slice(instance.path.length).replace(/^\./, "")
-    if (inner !== "") add(inner, { kind: "instance", instance: child })
-    else for (const [name, value] of partsOf(child, context)) parts.set(name, value)
-  }
-  return parts
-}
-
 function indexed(expression: Extract<Expression, { kind: "index" }>, scope: Scope, context: Elaboration): StaticValue {
   const object = evaluateExpression(expression.object, scope, context)
   if (object.kind !== "list") {
@@ -312,158 +273,6 @@ export function integer(expression: Expression, scope: Scope, context: Elaborati
   const value = evaluateExpression(expression, scope, context)
   if (value.kind !== "int") return context.wrongKind(expression.span, what, "an integer", value)
   return context.sizeOf(value.dim, expression.span, what)
-}
-
-function unary(expression: Extract<Expression, { kind: "unary" }>, scope: Scope, context: Elaboration): StaticValue {
-  if (expression.operator === "not")
-    return bool(!condition(expression.operand, scope, context, "use `logical_not(x)` on tensors"))
-  const value = evaluateExpression(expression.operand, scope, context)
-  if (value.kind === "int") return { kind: "int", dim: dims.multiply(dims.constant(-1), value.dim) }
-  if (value.kind === "float") return float(-value.value)
-  if (value.kind === "tensor") return applyPrimitive("neg", [value], {}, expression, scope, context)
-  return context.wrongKind(expression.operand.span, "what is negated", "a number or a tensor", value)
-}
-
-const TENSOR_OPERATORS: Partial<Record<BinaryOperator, OpName>> = {
-  "+": "add",
-  "-": "sub",
-  "*": "mul",
-  "/": "div",
-  "==": "equal",
-  "!=": "not_equal",
-  "<": "less",
-  "<=": "less_equal",
-  ">": "greater",
-  ">=": "greater_equal",
-}
-
-function binary(expression: Extract<Expression, { kind: "binary" }>, scope: Scope, context: Elaboration): StaticValue {
-  const { operator } = expression
-  if (operator === "and" || operator === "or") {
-    const hint = `use \`logical_${operator}(a, b)\` on tensors`
-    const left = condition(expression.left, scope, context, hint)
-    // What the left side decides, the right side need not even be able to say.
-    return bool(left === (operator === "or") ? left : condition(expression.right, scope, context, hint))
-  }
-  const left = evaluateExpression(expression.left, scope, context)
-  const right = evaluateExpression(expression.right, scope, context)
-  const isPresence = left.kind === "none" || right.kind === "none"
-  if ((left.kind === "tensor" || right.kind === "tensor") && !isPresence) {
-    const op = TENSOR_OPERATORS[operator]
-    const isNumber = (v: StaticValue): boolean => v.kind === "tensor" || v.kind === "int" || v.kind === "float"
-    if (op && isNumber(left) && isNumber(right)) {
-      return applyPrimitive(op, [left, right], {}, expression, scope, context)
-    }
-    const [side, bad] = isNumber(left) ? [expression.right, right] : [expression.left, left]
-    return context.wrongKind(side.span, `an operand of \`${operator}\``, "a tensor or a number", bad)
-  }
-  if (operator === "==" || operator === "!=") {
-    context.within(context.budget.spend(context.budget.sizeOf(left) >> 4), expression.span)
-  }
-  if (operator === "==") return bool(equalValues(left, right, context))
-  if (operator === "!=") return bool(!equalValues(left, right, context))
-  if (left.kind === "list" && right.kind === "list" && operator === "+") {
-    return { kind: "list", items: [...left.items, ...right.items] }
-  }
-  if (left.kind === "string" && right.kind === "string" && operator === "+") {
-    return { kind: "string", value: left.value + right.value }
-  }
-  if (left.kind === "int" && right.kind === "int") return integers(expression, left.dim, right.dim, context)
-  const a = toNumber(left, context)
-  const b = toNumber(right, context)
-  if (a === undefined || b === undefined) {
-    // What is not there is at fault, rather than the tensor beside it.
-    const leftIsBad = left.kind === "none" || (a === undefined && right.kind !== "none")
-    const [side, bad] = leftIsBad ? [expression.left, left] : [expression.right, right]
-    const hint = bad.kind === "none" ? NONE_HINT : undefined
-    return context.wrongKind(side.span, `an operand of \`${operator}\``, "a number or a tensor", bad, hint)
-  }
-  return compareOrCompute(operator, a, b)
-}
-
-function equalValues(left: StaticValue, right: StaticValue, context: Elaboration): boolean {
-  if (left.kind === "int" && right.kind === "int") return sameSize(left.dim, right.dim, context.sizes)
-  const a = toNumber(left, context)
-  const b = toNumber(right, context)
-  return a !== undefined && b !== undefined ? a === b : sameValue(left, right)
-}
-
-/** A static number, or undefined. */
-export function toNumber(value: StaticValue, context: Elaboration): number | undefined {
-  if (value.kind === "float") return value.value
-  return value.kind === "int" ? dims.evaluate(value.dim, context.sizes) : undefined
-}
-
-function compareOrCompute(operator: BinaryOperator, a: number, b: number): StaticValue {
-  switch (operator) {
-    case "+":
-      return float(a + b)
-    case "-":
-      return float(a - b)
-    case "*":
-      return float(a * b)
-    case "/":
-      return float(a / b)
-    case "%":
-      return float(((a % b) + b) % b)
-    case "<":
-      return bool(a < b)
-    case "<=":
-      return bool(a <= b)
-    case ">":
-      return bool(a > b)
-    case ">=":
-      return bool(a >= b)
-    default:
-      throw new Error(`operator ${operator} is handled elsewhere`)
-  }
-}
-
-/** Arithmetic of sizes: exact, symbols kept. */
-function integers(
-  expression: Extract<Expression, { kind: "binary" }>,
-  left: dims.Dim,
-  right: dims.Dim,
-  context: Elaboration,
-): StaticValue {
-  const { operator, span } = expression
-  switch (operator) {
-    case "+":
-      return { kind: "int", dim: dims.add(left, right) }
-    case "-":
-      return { kind: "int", dim: dims.subtract(left, right) }
-    case "*":
-      return { kind: "int", dim: dims.multiply(left, right) }
-    case "/": {
-      if (dims.evaluate(right, context.sizes) === 0) {
-        return context.fail({ kind: "bad-number", ...context.locate(span), message: "division by zero" })
-      }
-      const quotient = dims.divideExactly(left, right, context.sizes)
-      if (quotient) return { kind: "int", dim: quotient }
-      const a = dims.evaluate(left, context.sizes)
-      const b = dims.evaluate(right, context.sizes)
-      if (a !== undefined && b !== undefined && a % b === 0) return { kind: "int", dim: dims.constant(a / b) }
-      return context.fail({
-        kind: "not-whole",
-        ...context.locate(span),
-        expression: context.nameOf(expression),
-        at: `here it is ${a ?? dims.format(left)} / ${b ?? dims.format(right)}`,
-        hint:
-          dims.symbolsOf(left).length > 0
-            ? `choose an input size that is a multiple of ${dims.format(right)}`
-            : "write `quotient(a, b)` to round down, or `a / 2.0` for a number with a fraction",
-      })
-    }
-    default: {
-      const a = context.sizeOf(left, expression.left.span, `\`${operator}\``)
-      const b = context.sizeOf(right, expression.right.span, `\`${operator}\``)
-      if (operator === "%" && b === 0) {
-        return context.fail({ kind: "bad-number", ...context.locate(span), message: "division by zero" })
-      }
-      if (operator === "%") return { kind: "int", dim: dims.constant(((a % b) + b) % b) }
-      return compareOrCompute(operator, a, b)
-    }
-  }
 }
 
 /** For `check`: the two sides of a comparison with their values. */

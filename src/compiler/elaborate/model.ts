@@ -104,6 +104,7 @@ export function elaborateModel(
     switch (member.kind) {
       case "input":
         attempt(() => {
+          if (member.optional) seen.set(member.name.text, member.name.span)
           const input = declareInput(member, variant, options, sizes, scope, context)
           if (input) inputs.push(input)
         })

@@ -10,7 +10,7 @@
  *   without oneDNN a grouped Conv2D is some fifty times slower there;
  * - the rest: forward by Conv2D, which takes groups and dilation everywhere; the input gradient as the forward
  *   convolution that it is (of the spread-out dy with the flipped filter); the filter gradient as one matrix product per
- *   filter tap.
+ *   filter tap, or one sum of products where each group is a single channel.
  */
 
 import type { TensorFlowAttribute, TensorFlowContext } from "./definition.js"
@@ -95,7 +95,7 @@ export function lowerFilterGradient(context: TensorFlowContext, g: ConvolutionGe
     const all = { ...attributes, use_cudnn_on_gpu: { b: true } }
     return context.node("Conv2DBackpropFilter", [x, context.ints(filterShape(g)), dy], all)
   }
-  return filterGradientByTaps(context, g, x, dy)
+  return g.groups === g.channels ? depthwiseGradientByTaps(context, g, x, dy) : filterGradientByTaps(context, g, x, dy)
 }
 
 /**
@@ -175,6 +175,32 @@ function filterGradientByTaps(context: TensorFlowContext, g: ConvolutionGeometry
   // [taps, groups, C/groups, O/groups] to [kh, kw, C/groups, O]
   const ordered = g.groups === 1 ? packed : transpose(context, packed, [0, 2, 1, 3])
   return reshape(context, ordered, filterShape(g))
+}
+
+/**
+ * The same where each group is one channel: a product of single rows and columns would be most of the work, so what a tap
+ * meets is multiplied with dy element by element and summed over all positions, in f32.
+ */
+function depthwiseGradientByTaps(context: TensorFlowContext, g: ConvolutionGeometry, x: string, dy: string): string {
+  const [float, wide] = [context.type(context.float), context.type("f32")]
+  const widened = (tensor: string): string =>
+    context.float === "f32" ? tensor : context.node("Cast", [tensor], { SrcT: float, DstT: wide })
+  const positions = [g.batch, ...g.output]
+  const each = g.filters / g.channels
+  const gradient = reshape(context, widened(dy), [...positions, g.channels, each], "f32")
+  const padded = pad(context, x, imageBorders(g.windows))
+  const taps = tapSlices(context, padded, [g.batch], g.output, g.channels, g.windows).map((met) => {
+    const column = reshape(context, widened(met), [...positions, g.channels, 1], "f32")
+    const products = context.node("Mul", [column, gradient], { T: wide })
+    return context.node("Sum", [products, context.ints([0, 1, 2])], {
+      T: wide,
+      Tidx: context.type("i32"),
+      keep_dims: { b: false },
+    })
+  })
+  const packed = context.node("Pack", taps, { T: wide, N: { i: taps.length }, axis: { i: 0 } })
+  const filter = reshape(context, packed, filterShape(g), "f32")
+  return context.float === "f32" ? filter : context.node("Cast", [filter], { SrcT: wide, DstT: float })
 }
 
 /** [...axes, groups * size] to [groups, ...axes, size]. */

@@ -15,9 +15,8 @@ import { fromValues, zeros, type NdArray } from "./ndarray.js"
 import { NotInInference } from "./not-in-inference.js"
 import { firstMaximum } from "./pooling-reference.js"
 import { AXES, asDims, distinctValues, dySpec, f32, gradientSkip, windowAttributes, xSpec } from "./pooling-windows.js"
-import { dimList } from "./sized-attributes.js"
 import type { Windows } from "./window-taps.js"
-import { expectRank, expectShape, type Window } from "./windows.js"
+import { expectRank, expectShape, imageSize, type Window } from "./windows.js"
 
 /** One axis laid out: the element at each place, and how many places make a window. */
 interface LaidOut {
@@ -77,16 +76,9 @@ const SIZE = { type: "dims", doc: "height and width of the result" } as const
 function adaptiveShape(context: InferContext): readonly Dim[] {
   expectRank(context, 0, 4, AXES)
   const [n, c, ...spatial] = context.inputs[0]!.shape
-  const size = dimList(context.attributes, "size")
-  if (size.length !== 2) {
-    const message = `${size.length} sizes; height and width are wanted`
-    context.fail({ kind: "attribute", name: "size", message, hint: "write size = [H, W]" })
-  }
-  for (const dim of size) {
-    const known = evaluate(dim, context.sizes)
-    if (known !== undefined && Number.isInteger(known) && known > 0) continue
-    context.fail({ kind: "attribute", name: "size", message: `${format(dim)} is no known, positive size` })
-  }
+  const size = imageSize(context)
+  const open = size.find((dim) => evaluate(dim, context.sizes) === undefined)
+  if (open) context.fail({ kind: "attribute", name: "size", message: `${format(open)} is not known` })
   spatial.forEach((dim, at) => {
     if (evaluate(dim, context.sizes) !== undefined) return
     context.fail({

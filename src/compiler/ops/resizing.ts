@@ -7,7 +7,7 @@
  * finds nearest neighbours by a quotient of its own, which is computed here to see whether it picks the same elements.
  */
 
-import { constant, evaluate, format, type Dim } from "../ir/dims.js"
+import { constant, type Dim } from "../ir/dims.js"
 import type { Attributes } from "../ir/graph.js"
 import {
   collectImage,
@@ -33,8 +33,8 @@ import type {
 import { free } from "./definition.js"
 import { NotInInference } from "./not-in-inference.js"
 import { booleanAttribute, oneOf, stringAttribute } from "./shapes.js"
-import { checkLength, checkSizes, dimList } from "./sized-attributes.js"
-import { expectRank } from "./windows.js"
+import { checkLength, dimList } from "./sized-attributes.js"
+import { expectRank, imageSize } from "./windows.js"
 
 const AXES = "[N, C, H, W]"
 
@@ -79,23 +79,6 @@ function checkMode(context: InferContext): void {
     message: `mode "${mode}" knows no corners to align`,
     hint: 'leave align_corners out, or use mode = "bilinear" or "bicubic"',
   })
-}
-
-/** Height and width to resize to; fails unless there are two, of at least one pixel. */
-function sizeOf(context: InferContext): readonly Dim[] {
-  const size = dimList(context.attributes, "size")
-  if (size.length !== 2) {
-    context.fail({
-      kind: "attribute",
-      name: "size",
-      message: `${size.length} sizes; height and width are wanted`,
-      hint: "write size = [H, W]",
-    })
-  }
-  checkSizes(context, "size", size)
-  const none = size.find((dim) => evaluate(dim, context.sizes) === 0)
-  if (none) context.fail({ kind: "attribute", name: "size", message: `${format(none)} is 0; an image has pixels` })
-  return size
 }
 
 // ------------------------------------------------------------------------------------------------------ TensorFlow
@@ -277,7 +260,7 @@ const resize: OpDefinition = {
     expectRank(context, 0, 4, AXES)
     checkMode(context)
     const [n, c] = context.inputs[0]!.shape
-    return [{ dtype: "f32", shape: [n!, c!, ...sizeOf(context)] }]
+    return [{ dtype: "f32", shape: [n!, c!, ...imageSize(context)] }]
   },
   gradient: ({ gradients: [dy], inputs: [x], attributes: { mode, align_corners }, op, typeOf }) => [
     op("resize2d_gradient", [dy!], {

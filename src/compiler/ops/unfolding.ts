@@ -13,10 +13,9 @@ import type { AttributeSpec, InferContext, OnnxContext, OpCase, OpDefinition } f
 import { free } from "./definition.js"
 import { zeros } from "./ndarray.js"
 import { integersAttribute } from "./shapes.js"
-import { checkSizes, dimList } from "./sized-attributes.js"
 import { concatenated, pad, slice } from "./tensorflow-movement.js"
 import { imageBorders, sumOfTaps, tapOffsets, tapSlices, type Windows } from "./window-taps.js"
-import { expectRank, perAxis, scaled, windowCount, windowCountDim, windowsOf } from "./windows.js"
+import { expectRank, imageSize, perAxis, scaled, windowCount, windowCountDim, windowsOf } from "./windows.js"
 
 const AXES = "[N, C, H, W]"
 const UNFOLDED_AXES = "[N, kh*kw*C, H', W']"
@@ -180,12 +179,7 @@ const fold: OpDefinition = {
   attributes: { ...WINDOW, size: { type: "dims", doc: "height and width of the image" } },
   infer: (context) => {
     expectRank(context, 0, 4, UNFOLDED_AXES)
-    const size = dimList(context.attributes, "size")
-    if (size.length !== 2) {
-      const message = `${size.length} sizes; height and width are wanted`
-      context.fail({ kind: "attribute", name: "size", message, hint: "write size = [H, W]" })
-    }
-    checkSizes(context, "size", size)
+    const size = imageSize(context)
     const [n, channels, ...grid] = context.inputs[0]!.shape
     counts(context, size, "the image").forEach((count, at) => {
       if (context.same(count, grid[at]!)) return

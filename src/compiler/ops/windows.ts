@@ -12,6 +12,7 @@ import { add, constant, evaluate, floorDivide, format, multiply } from "../ir/di
 import type { Attributes } from "../ir/graph.js"
 import type { InferContext, TensorFlowAttribute } from "./definition.js"
 import { integersAttribute } from "./shapes.js"
+import { checkSizes, dimList } from "./sized-attributes.js"
 
 /** The window along one spatial axis. */
 export interface Window {
@@ -125,6 +126,18 @@ export function wholeNumbers(context: InferContext, name: string, values: readon
 export function expectRank(context: InferContext, input: number, rank: number, axes: string): void {
   if (context.inputs[input]!.shape.length === rank) return
   context.fail({ kind: "rank", input, expected: `${rank} axes ${axes}` })
+}
+
+/** The attribute `size`, height and width of an image; fails the inference unless there are two, of at least one pixel. */
+export function imageSize(context: InferContext): readonly Dim[] {
+  const size = dimList(context.attributes, "size")
+  const refuse = (message: string, hint?: string): never =>
+    context.fail({ kind: "attribute", name: "size", message, ...(hint !== undefined && { hint }) })
+  if (size.length !== 2) refuse(`${size.length} sizes; height and width are wanted`, "write size = [H, W]")
+  checkSizes(context, "size", size)
+  const none = size.find((dim) => evaluate(dim, context.sizes) === 0)
+  if (none) refuse(`${format(none)} is 0; an image has pixels`)
+  return size
 }
 
 /** Fails the inference unless input `input` has exactly the shape `expected`. */

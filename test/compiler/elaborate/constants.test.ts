@@ -155,6 +155,33 @@ ${model(`  output o = Table(load("tensors.safetensors", "words"))(x)`)}`
   })
 })
 
+describe("files are checked before they are read", () => {
+  const opened = (shape: readonly number[], declared: string): string[] => {
+    const text = model(`  const w: ${declared} = load("w.npy")\n  output o = x`)
+    const host = fileHost(".")
+    return compile("m.mdl", {
+      read: (path) => (path === "m.mdl" ? text : host.read(path)),
+      tensor: () => ({
+        dtype: "f32",
+        shape,
+        load: () => {
+          throw new Error("the elements were read")
+        },
+      }),
+    }).diagnostics.map((d) => d.code)
+  }
+  test("a type that does not fit is told by the header", () => {
+    expect(opened([2 ** 30, 2 ** 20], "f32[K, 3]")).toEqual(["MDL3004"])
+    expect(opened([4, 3, 1], "f32[K, 3]")).toEqual(["MDL3004"])
+    expect(opened([4, 3], "i32[K, 3]")).toEqual(["MDL3004"])
+  })
+  test("what no program could hold is refused", () => {
+    expect(opened([2 ** 20, 2 ** 10], "f32[K, D]")).toEqual(["MDL3401"])
+    expect(opened([0, 3], "f32[K, 3]")).toEqual(["MDL2004"])
+    expect(() => opened([4, 3], "f32[K, 3]")).toThrow("the elements were read")
+  })
+})
+
 describe("files stay in the project", () => {
   const inFolder = (body: (folder: string, outside: string) => void): void => {
     const folder = mkdtempSync(join(tmpdir(), "mdl-project-"))

@@ -55,6 +55,18 @@ ablation smaller of no_prior { set T = 5  set H = 4 }`
   })
 })
 
+describe("names that ablations speak of", () => {
+  test("are those of one thing each", () => {
+    const text = `model Two {
+  input image: f32[N, 3]
+  optional input prior: f32[N, 3]
+  section prior { let a = image }
+  output o = image
+}`
+    expect(compileText(text).diagnostics.map((d) => d.code)).toEqual(["MDL4302"])
+  })
+})
+
 describe("several models", () => {
   const library = `fn width() = 4
 /// The model of another file.

@@ -350,3 +350,84 @@ test("an index outside the table is an error in the reference, not a guess", () 
     expect(run).toThrow(RangeError)
   }
 })
+
+describe("order and indices along an axis", () => {
+  test("keep the symbols of the other axes", () => {
+    expect(build("argmax", [["f32", N, 4, H]], { axis: 1 })).toEqual({ shape: "[N, H]", dtype: "i32" })
+    expect(shapeOf("argmin", [["f32", N, T]], { keep: true })).toBe("[N, 1]")
+    expect(shapeOf("top_k", [["f32", N, T]], { k: 3 })).toBe("[N, 3]")
+    expect(shapeOf("cumsum", [["f32", N, T]])).toBe("[N, T]")
+    const along: readonly Typed[] = [
+      ["f32", N, T],
+      ["i32", N, 5],
+    ]
+    expect(shapeOf("take_along_axis", along)).toBe("[N, 5]")
+    expect(shapeOf("log_sum_exp", [["f32", N, T]], { axes: [-1] })).toBe("[N]")
+  })
+
+  test("refuse more elements than there are, and none", () => {
+    expect(problemOf("top_k", [["f32", N, T]], { k: 19 })).toMatchObject({ kind: "attribute", name: "k" })
+    expect(problemOf("top_k", [["f32", N, T]], { k: 0 })).toMatchObject({ kind: "attribute", name: "k" })
+  })
+
+  test("want one index for each element", () => {
+    const other: readonly Typed[] = [
+      ["f32", N, 4, T],
+      ["i32", N, 3, T],
+    ]
+    expect(problemOf("take_along_axis", other)).toMatchObject({
+      kind: "dims-differ",
+      left: { axis: 1 },
+      right: { axis: 1 },
+    })
+    expect(shapeOf("take_along_axis", other, { axis: 1 })).toBe("[N, 3, T]")
+    const shorter: readonly Typed[] = [
+      ["f32", 3, 4],
+      ["i32", 3, 2],
+    ]
+    expect(problemOf("scatter_along_axis", shorter, { size: [constant(4)] })).toMatchObject({ kind: "dims-differ" })
+  })
+})
+
+describe("products by letters", () => {
+  test("take their sizes from the letters", () => {
+    const operands: readonly Typed[] = [
+      ["f32", N, T, 4],
+      ["f32", 4, H],
+    ]
+    expect(shapeOf("einsum", operands, { equation: "ntc,ch->nht" })).toBe("[N, H, T]")
+    expect(problemOf("einsum", operands, { equation: "ntc,hc->nht" })).toMatchObject({
+      kind: "dims-differ",
+      left: { input: 0, axis: 2 },
+      right: { input: 1, axis: 1 },
+    })
+  })
+})
+
+describe("groups of channels", () => {
+  const data = (channels: number): readonly Typed[] => [
+    ["f32", N, channels, H, H],
+    ["f32", channels],
+    ["f32", channels],
+  ]
+  test("must divide them", () => {
+    expect(shapeOf("group_norm", data(6), { groups: 3 })).toBe("[N, 6, H, H]")
+    expect(problemOf("group_norm", data(6), { groups: 4 })).toMatchObject({ kind: "not-divisible", axis: 1, by: 4 })
+    expect(problemOf("group_norm", data(6), { groups: 0 })).toMatchObject({ kind: "attribute", name: "groups" })
+  })
+  test("must hold more than one value", () => {
+    const vectors: readonly Typed[] = [
+      ["f32", N, 4],
+      ["f32", 4],
+      ["f32", 4],
+    ]
+    expect(problemOf("group_norm", vectors, { groups: 4 })).toMatchObject({ kind: "other" })
+  })
+})
+
+test("the form of GELU is one of two", () => {
+  expect(problemOf("gelu", [["f32", 3]], { approximate: "fast" })).toMatchObject({
+    kind: "attribute",
+    name: "approximate",
+  })
+})

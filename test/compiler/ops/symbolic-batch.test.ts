@@ -5,6 +5,7 @@ import { GraphBuilder } from "../../../src/compiler/ir/builder.js"
 import { add, constant, multiply, symbol, type Dim } from "../../../src/compiler/ir/dims.js"
 import type { Graph, ValueId } from "../../../src/compiler/ir/graph.js"
 import { fromValues, type NdArray } from "../../../src/compiler/ops/ndarray.js"
+import { opDefinition } from "../../../src/compiler/ops/registry.js"
 import { exportOnnx } from "../../../src/compiler/targets/onnx/export.js"
 import { interpret } from "../../../src/compiler/targets/reference/interpret.js"
 import { runOnnx } from "../../../src/runtime/onnx/run.js"
@@ -40,6 +41,26 @@ const MODELS: Readonly<Record<string, Make>> = {
     return op("slice", [twice], { starts: dims(N, 1), sizes: dims(N, 3) })
   },
   "padding as long as the batch": ({ op }, x) => op("pad", [x], { before: dims(N, 0), after: dims(0, 1), value: 2 }),
+  "letters of the batch": ({ op, all, scalar, typeOf }, x) => {
+    const inputs = [op("reshape", [x], { shape: dims(N, 2, 2) }), op("mul", [x, x])]
+    const attributes = { equation: "nij,nk->nkji" }
+    return opDefinition("einsum").composition!({ op, all, scalar, typeOf, inputs, attributes })[0]!
+  },
+  "letters that the batch is summed over": ({ op, all, scalar, typeOf }, x) => {
+    const inputs = [x, op("exp", [x])]
+    const attributes = { equation: "ni,nj->ij" }
+    return opDefinition("einsum").composition!({ op, all, scalar, typeOf, inputs, attributes })[0]!
+  },
+  "added at an index of its own": ({ op }, x) =>
+    op("scatter_along_axis", [x, op("rank_descending", [x])], { axis: 1, size: dims(6) }),
+  "picked at an index of its own": ({ op }, x) => op("take_along_axis", [x, op("rank_descending", [x])], { axis: 1 }),
+  "groups of channels of the batch": ({ op }, x) => {
+    const [gain, bias] = [2, 0.5].map((value) => op("constant", [], { shape: [2], values: [value] })) as [
+      ValueId,
+      ValueId,
+    ]
+    return op("group_norm", [op("reshape", [x], { shape: dims(N, 2, 2) }), gain, bias], { groups: 1 })
+  },
   "ranks in every row": ({ op }, x) => op("cast", [op("rank_descending", [x])], { to: "f32" }),
 }
 

@@ -3,7 +3,7 @@
  *
  * Takes the training, evaluation and prediction graphs in the language's layout (gradients included), and how to
  * optimise; gives the bytes of `saved_model.pb` with the signatures `init`, `train_step`, `evaluate`, `predict`, `read`
- * and `write`. Storage is decided here, once for all programs, because they share variables. A training step is one
+ * and `write`, and those that the way of training asks for (update.ts). Storage is decided here, once for all programs, because they share variables. A training step is one
  * call: everything is read before anything is updated, and what the call returns is released only after all updates
  * have run, so that a step is done when the call comes back. The same specification gives the same bytes.
  */

@@ -1,0 +1,61 @@
+// What is measured: the models, and how PyTorch's peers are told their sizes.
+//
+// Takes: a folder for files that are made.
+// Gives: for each model its reference, batch and peers, and `still`: the same model without anything random, on which all
+//        competitors must give the same first loss.
+import { readFileSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const HERE = dirname(fileURLToPath(import.meta.url))
+const ROOT = join(HERE, "..")
+
+/** Variants of models/reclmis.mdl that only the benchmark needs. */
+const RECLMIS_VARIANTS = `
+/// Nothing random: no dropout, and every token is hidden.
+ablation still of RecLMIS { set dropout = 0.0  set mask_image = 1.0  set mask_text = 1.0 }
+/// The text encoder as the published model has it: fixed.
+ablation fixed_text of RecLMIS { freeze language }
+`
+
+/** @param {string} scratch */
+export function models(scratch) {
+  const reclmis = join(scratch, "reclmis.mdl")
+  writeFileSync(reclmis, readFileSync(join(ROOT, "models", "reclmis.mdl"), "utf8") + RECLMIS_VARIANTS)
+  const unet = join(HERE, "unet-bench.mdl")
+  return {
+    unet: {
+      title: "U-Net, 96x96, batch 2, widths 16-32-64-128",
+      model: unet,
+      still: unet,
+      batch: 2,
+      torch: { program: "unet_torch.py", rate: 1e-3, sizes: { widths: [16, 32, 64, 128] } },
+      tfjs: { program: "tfjs-eager.mjs", rate: 1e-3 },
+    },
+    reclmis: {
+      title: "RecLMIS quick, 64x64, 24 tokens, batch 8",
+      model: `${reclmis}#quick`,
+      still: `${reclmis}#quick+still`,
+      fixedText: `${reclmis}#quick+fixed_text`,
+      batch: 8,
+      torch: {
+        program: "reclmis_torch.py",
+        rate: 1e-3,
+        // `quick` of models/reclmis.mdl: a size that differs is found when its weights are loaded.
+        sizes: {
+          dim: 64,
+          widths: [16, 24, 32, 48],
+          layers: 1,
+          text_layers: 2,
+          text_heads: 2,
+          vocabulary: 128,
+          patches: 16,
+          dropout: 0.1,
+          contrast_scale: 10,
+          detach_targets: true,
+          surplus: true,
+        },
+      },
+    },
+  }
+}
