@@ -17,10 +17,17 @@ export class Competitors {
     this.count = 0
   }
 
-  /** Ours, with options of `buildTrainer`; its variables have no values yet. */
+  /**
+   * Ours, with options of `buildTrainer`; its variables have no values yet. One process compiles and another one trains, as
+   * with a trainer package, so that the compiler's memory is not the trainer's.
+   */
   async mdl({ model, batch }, options = {}, { label = "MDL", memoryShare } = {}) {
-    const peer = this.start(label, process.execPath, "mdl.mjs")
     const request = { model, batch, seed: SEED, options, memoryShare, folder: this.folder() }
+    const compiler = this.start(label, process.execPath, "mdl.mjs")
+    await compiler.ask("compile", request)
+    compiler.close()
+    await compiler.ended
+    const peer = this.start(label, process.execPath, "mdl.mjs")
     return { label, peer, isOurs: true, ...(await peer.ask("open", request)) }
   }
 
@@ -54,7 +61,8 @@ export class Competitors {
       OMP_NUM_THREADS: bound,
       TF_CPP_MIN_LOG_LEVEL: "2",
     }
-    const peer = new Peer(label, command, [join(HERE, "peers", program)], env)
+    const flags = command === process.execPath ? ["--expose-gc"] : []
+    const peer = new Peer(label, command, [...flags, join(HERE, "peers", program)], env)
     this.peers.push(peer)
     return peer
   }

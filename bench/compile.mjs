@@ -14,15 +14,12 @@ import { parseArgs } from "node:util"
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..")
 const from = (path) => import(join(ROOT, "dist", "src", path))
-const [{ compile }, { loadModules }, { trainProgram, predictProgram }, { optimise }, { buildTrainer }, { fileHost }] =
-  await Promise.all([
-    from("compiler/compile.js"),
-    from("compiler/resolve/modules.js"),
-    from("compiler/passes/programs.js"),
-    from("compiler/passes/pipelines.js"),
-    from("compiler/trainer.js"),
-    from("runtime/model-file.js"),
-  ])
+const { compile } = await from("compiler/compile.js")
+const { loadModules } = await from("compiler/resolve/modules.js")
+const { trainProgram, predictProgram } = await from("compiler/passes/programs.js")
+const { optimise } = await from("compiler/passes/pipelines.js")
+const { buildTrainer } = await from("compiler/trainer.js")
+const { fileHost } = await from("runtime/model-file.js")
 
 /** Milliseconds in which full-size RecLMIS is to be parsed, checked and lowered to its programs. */
 const TARGET = 150

@@ -28,7 +28,7 @@ export function models(scratch) {
       title: "U-Net, 96x96, batch 2, widths 16-32-64-128",
       model: unet,
       still: unet,
-      batch: 2,
+      batch: 8,
       torch: { program: "unet_torch.py", rate: 1e-3, sizes: { widths: [16, 32, 64, 128] } },
       tfjs: { program: "tfjs-eager.mjs", rate: 1e-3 },
     },
@@ -37,7 +37,7 @@ export function models(scratch) {
       model: `${reclmis}#quick`,
       still: `${reclmis}#quick+still`,
       fixedText: `${reclmis}#quick+fixed_text`,
-      batch: 8,
+      batch: 32,
       torch: {
         program: "reclmis_torch.py",
         rate: 1e-3,

@@ -6,7 +6,6 @@
  */
 
 import type { TokenType } from "chevrotain"
-import { isName } from "./beginnings.js"
 import { RecoveringParser, type Rule } from "./recovery.js"
 import { noteOf } from "./structure.js"
 import * as t from "./tokens.js"

@@ -67,10 +67,13 @@ function build(reference, { batch, options, memoryShare }) {
   }
 }
 
-async function openSession(folder, savedModel) {
+const PROGRAM = "program.json"
+
+/** Writes a program as a trainer package has it: the SavedModel and what is to be known about it. */
+function write(folder, { savedModel, description, report }) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, "saved_model.pb"), savedModel)
-  return NativeSession.open(folder)
+  writeFileSync(join(folder, PROGRAM), JSON.stringify({ description, report }))
 }
 
 /** What a signature takes of the batch, and what takes the place of notes where they are encoded outside of the step. */
@@ -83,22 +86,28 @@ function chosen(session, signature, encoded) {
 }
 
 await serve({
+  /** Compiles a model, for `open` here or in another process. */
+  compile(request) {
+    write(request.folder, build(request.model, request))
+  },
+
+  /** Loads what was compiled into the folder. */
   async open(request) {
-    const { model, batch, folder, options } = request
-    const trainer = build(model, request)
-    session = await openSession(folder, trainer.savedModel)
+    const { batch, folder, options } = request
+    session = await NativeSession.open(folder)
     opened = request
-    feeds = drawBatch(trainer.description, batch)
-    parameters = trainer.description.parameters
+    const { description, report } = JSON.parse(readFileSync(join(folder, PROGRAM), "utf8"))
+    feeds = drawBatch(description, batch)
+    parameters = description.parameters
     const size = ({ shape }) => shape.reduce((a, b) => a * b, 1)
     const trainable = parameters.filter((p) => p.role === "param" && !p.frozen)
     const { tensorflowVersion } = await loadBackend()
     return {
       engine: `TensorFlow ${tensorflowVersion}, one graph${options?.precision === "bf16" ? ", bf16" : ""}`,
       parameters: trainable.reduce((sum, parameter) => sum + size(parameter), 0),
-      nodes: trainer.report.nodes,
-      sections: sectionsOf(trainer.report.timing),
-      memory: trainer.report.memory,
+      nodes: report.nodes,
+      sections: sectionsOf(report.timing),
+      memory: report.memory,
     }
   },
 
@@ -121,7 +130,8 @@ await serve({
 
   /** The loss of the first weights as another variant of the model has it, e.g. one without dropout. */
   async check({ model, folder }) {
-    const other = await openSession(folder, build(model, opened).savedModel)
+    write(folder, build(model, opened))
+    const other = await NativeSession.open(folder)
     other.init(opened.seed)
     const { total } = other.trainStep(chosen(other, "train_step", EncodedNotes.of(other)))
     other.close()
@@ -136,6 +146,7 @@ await serve({
 
   /** Memory from here on is that of steps. */
   idle() {
+    globalThis.gc()
     writeFileSync("/proc/self/clear_refs", "5")
     return { bytes: status("VmRSS") }
   },

@@ -22,6 +22,15 @@ const LAYOUTS = {
   },
 }
 
+/** What the record says of mixed precision. */
+const PRECISIONS = {
+  products: () => "multiplied in bf16, added up in f32",
+  follows: () => "wherever its operands are",
+  full: () => "never",
+  mixed: ({ inputs, outputs }, inputName) =>
+    `${[...inputs.map(inputName), ...outputs.map((index) => `result ${index + 1}`)].join(", ")}; computed in f32`,
+}
+
 /** What is measured: the file it stands in, and how the page calls it. */
 const MEASURED = [
   ["tensorflow", "TensorFlow"],
@@ -67,6 +76,7 @@ export function operatorsPage(modules) {
     "  without a default is required. In MDL both are arguments, inputs first: `softmax(x, axis = -1)`.",
     "- **Gradient** says whether one is defined, and why not where it is not.",
     "- **Layout** says what the layout pass may do: the language is NCHW, TensorFlow's kernels get NHWC.",
+    "- **bf16** says what may be in bf16 when a model is trained with mixed precision.",
     "- **TensorFlow** and **ONNX** (opset 17) list the node types that the op becomes over all its conformance cases,",
     "  in the order of first use; constants are left out. For ONNX this is before the exporter's simplification.",
     "- `key` is never written by hand: it is the name that random numbers are keyed by.",
@@ -137,7 +147,9 @@ function entry(name, modules) {
   }
   const { gradient, layout, cases } = definition
   lines.push(`- gradient: ${typeof gradient === "function" ? "yes" : `none: ${gradient.none}`}`)
-  lines.push(`- layout: ${LAYOUTS[layout.kind](layout, (index) => `\`${inputs[index]?.name ?? inputs[0]?.name}\``)}`)
+  const inputName = (index) => `\`${inputs[index]?.name ?? inputs[0]?.name}\``
+  lines.push(`- layout: ${LAYOUTS[layout.kind](layout, inputName)}`)
+  lines.push(`- bf16: ${PRECISIONS[definition.precision.kind](definition.precision, inputName)}`)
   const nodes = loweredNodes(name, modules)
   lines.push(`- TensorFlow: ${nodes.tensorflow}`, `- ONNX: ${nodes.onnx}`)
   lines.push(`- conformance cases: ${cases.length}`)

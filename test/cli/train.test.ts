@@ -48,6 +48,7 @@ describe("going on", () => {
     [["m.mdl", "--resume", "r"], /m\.mdl is not to be named/],
     [["--resume", "r", "--batch", "4"], /--batch cannot change when a run goes on/],
     [["--resume", "r", "--precision", "bf16"], /--precision cannot change/],
+    [["--resume", "r", "--memory", "1GB"], /--memory cannot change/],
     [["--resume", "r", "--eval-every", "4"], /--eval-every cannot change/],
     [["--resume", "r"], /r is not the folder of a run: it has no run\.json/],
   ])("%j", async (argv, message) => {
@@ -63,6 +64,7 @@ test.each<[string[], RegExp]>([
   [["--seed", "2147483648"], /below 2147483648/],
   [["--workers", "-1"], /whole number/],
   [["--precision", "f16"], /Allowed choices are f32, bf16/],
+  [["--memory", "800"], /give a number with a unit, such as 800MB/],
   [["--checkpoint", "first"], /Allowed choices are best, last/],
 ])("%j is out of range", async (argv, message) => {
   expect((await failureOf("m.mdl", "--data", "d", "--run", "r", ...argv)).message).toMatch(message)

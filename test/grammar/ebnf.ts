@@ -127,7 +127,7 @@ export function canonical(part: Part): string {
 }
 
 function flat(part: Extract<Part, { readonly parts: unknown }>): readonly Part[] {
-  return part.parts.flatMap((inner) => (inner.kind === part.kind ? flat(inner as typeof part) : [inner]))
+  return part.parts.flatMap((inner) => (inner.kind === part.kind ? flat(inner) : [inner]))
 }
 
 // ---------------------------------------------------------------------------------------------------------- sentences

@@ -100,7 +100,8 @@ function located(fact: Located, text: string, extra: Description["labels"] = [])
   return [at(fact.span, text), ...(fact.inner ? [also(fact.inner, "it comes up here")] : []), ...extra]
 }
 
-function chain(calls: readonly CallSite[]): string[] {
+/** The blocks and functions around the place at fault, as a note; one call needs none, the place says it. */
+export function chain(calls: readonly CallSite[]): string[] {
   if (calls.length < 2) return []
   return [`inside ${calls.map((call) => quoted(call.callee)).join(", inside ")}`]
 }

@@ -159,11 +159,11 @@ function initializerText(initializer: Initializer): string {
       return `normal(${number(initializer.deviation)}, mean = ${number(initializer.mean)})`
     case "values":
       return `${initializer.values.length} given values`
-    case "loaded":
-      return `load(${[initializer.file, initializer.tensor]
-        .flatMap((t) => t ?? [])
-        .map((t) => JSON.stringify(t))
-        .join(", ")})`
+    case "loaded": {
+      const named = [initializer.file, ...(initializer.tensor === undefined ? [] : [initializer.tensor])]
+      // The beginning of the checksum tells two contents of one file apart.
+      return `load(${named.map((text) => JSON.stringify(text)).join(", ")}) ${initializer.sha256.slice(0, 8)}`
+    }
   }
 }
 

@@ -19,7 +19,11 @@ const bool = (value: boolean): StaticValue => ({ kind: "bool", value })
 const float = (value: number): StaticValue => ({ kind: "float", value })
 
 /** `-x`, `not c` */
-export function unary(expression: Extract<Expression, { kind: "unary" }>, scope: Scope, context: Elaboration): StaticValue {
+export function unary(
+  expression: Extract<Expression, { kind: "unary" }>,
+  scope: Scope,
+  context: Elaboration,
+): StaticValue {
   if (expression.operator === "not")
     return bool(!condition(expression.operand, scope, context, "use `logical_not(x)` on tensors"))
   const value = evaluateExpression(expression.operand, scope, context)
@@ -43,7 +47,11 @@ const TENSOR_OPERATORS: Partial<Record<BinaryOperator, OpName>> = {
 }
 
 /** `a + b`, `a < b`, `a and b` */
-export function binary(expression: Extract<Expression, { kind: "binary" }>, scope: Scope, context: Elaboration): StaticValue {
+export function binary(
+  expression: Extract<Expression, { kind: "binary" }>,
+  scope: Scope,
+  context: Elaboration,
+): StaticValue {
   const { operator } = expression
   if (operator === "and" || operator === "or") {
     const hint = `use \`logical_${operator}(a, b)\` on tensors`

@@ -8,7 +8,7 @@
 import type { Expression, LetStatement, NamedStatement, Span } from "../../../grammar/ast.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import { describe, type Fact } from "../diagnostics/facts.js"
-import type { CallSite, Operand } from "../diagnostics/facts-shapes.js"
+import { type CallSite, chain, type Operand } from "../diagnostics/facts-shapes.js"
 import { GraphBuilder } from "../ir/builder.js"
 import { evaluate, format, symbolsOf, type Dim, type Sizes } from "../ir/dims.js"
 import type { Graph, LanguageType, LoadedValues, TensorType, ValueId } from "../ir/graph.js"
@@ -79,7 +79,9 @@ export class Elaboration {
   }
 
   report(fact: Fact): void {
-    const diagnostic = describe(fact)
+    const described = describe(fact)
+    const around = chain(this.calls).filter((note) => !described.notes.includes(note))
+    const diagnostic = { ...described, notes: [...described.notes, ...around] }
     // A block used five times has one mistake, not five.
     const place = JSON.stringify([diagnostic.code, diagnostic.labels.map((l) => [l.span, l.text])])
     if (this.reported.has(place)) return
@@ -180,8 +182,10 @@ export class Elaboration {
     const environment = new Environment(library, true)
     for (const [name, { definition, module: home }] of module.scope) {
       const { span } = definition.name
-      if (definition.kind === "block") environment.define(name, { kind: "block", item: definition, module: home, given: [] }, span)
-      if (definition.kind === "fn") environment.define(name, { kind: "fn", item: definition, module: home, given: [] }, span)
+      if (definition.kind === "block")
+        environment.define(name, { kind: "block", item: definition, module: home, given: [] }, span)
+      if (definition.kind === "fn")
+        environment.define(name, { kind: "fn", item: definition, module: home, given: [] }, span)
     }
     this.environments.set(module, environment)
     return environment

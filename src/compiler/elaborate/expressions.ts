@@ -5,18 +5,17 @@
  * things that an ablation has removed.
  */
 
-import type { BinaryOperator, Expression, Pattern, Span } from "../../../grammar/ast.js"
+import type { Expression, Pattern, Span } from "../../../grammar/ast.js"
 import { didYouMean } from "../diagnostics/suggest.js"
 import * as dims from "../ir/dims.js"
-import type { OpName } from "../ops/names.js"
-import { sameSize } from "../ops/shapes.js"
 import { binary, unary } from "./arithmetic.js"
 import { callExpression, pipeInto } from "./calls.js"
 import { LIMITS } from "./budget.js"
 import type { Elaboration } from "./context.js"
 import { Environment, join, type Scope } from "./environment.js"
+import { partOf } from "./instances.js"
 import { runBody } from "./statements.js"
-import { formatValue, type Instance, NONE_HINT, sameValue, type StaticValue } from "./values.js"
+import { formatValue, NONE_HINT, type StaticValue } from "./values.js"
 
 const bool = (value: boolean): StaticValue => ({ kind: "bool", value })
 
@@ -210,7 +209,7 @@ function fieldOf(
   const fields = [...value.fields.keys()]
   return context.fail({
     kind: "no-such-field",
-    span,
+    span: context.locate(span).span,
     name,
     owner: "this record",
     fields,
@@ -228,7 +227,7 @@ function member(expression: Extract<Expression, { kind: "member" }>, scope: Scop
     if (op) return { kind: "primitive", op }
     return context.fail({
       kind: "no-such-field",
-      span,
+      span: context.locate(span).span,
       name: text,
       owner: "the set of operations",
       fields: [],

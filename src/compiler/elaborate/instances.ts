@@ -20,10 +20,17 @@ export function partOf(instance: Instance, name: string, span: Span, context: El
   if (found) return found
   const owner = `the instance \`${instance.path}\` of ${instance.item.name.text}`
   if (parts.size === 0 && context.parametric.isParametric(instance.item, instance.module)) {
-    return context.fail({ kind: "instance-not-applied", span, name, owner })
+    return context.fail({ kind: "instance-not-applied", span: context.locate(span).span, name, owner })
   }
   const fields = [...parts.keys()]
-  return context.fail({ kind: "no-such-field", span, name, owner, fields, suggestion: didYouMean(name, fields) })
+  return context.fail({
+    kind: "no-such-field",
+    span: context.locate(span).span,
+    name,
+    owner,
+    fields,
+    suggestion: didYouMean(name, fields),
+  })
 }
 
 /** What can be named in an instance. A part that took the instance's own path adds its parts under their names. */

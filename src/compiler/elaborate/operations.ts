@@ -12,11 +12,11 @@ import type { Attributes, AttributeValue, ValueId } from "../ir/graph.js"
 import type { AttributeSpec, OpDefinition, ShapeProblem } from "../ops/definition.js"
 import type { OpName } from "../ops/names.js"
 import { opDefinition } from "../ops/registry.js"
+import { toNumber } from "./arithmetic.js"
 import { assignArguments } from "./arguments.js"
 import { staticMathValue } from "./builtins.js"
 import type { Elaboration } from "./context.js"
 import { join, type Scope } from "./environment.js"
-import { toNumber } from "./expressions.js"
 import { formatType, formatValue, type GivenArgument, isInt32, NONE_HINT, type StaticValue } from "./values.js"
 
 /** Calls a primitive with what is written in the brackets. */

@@ -255,7 +255,13 @@ export abstract class ExpressionPrinter {
     )
     // A bracket alone within parentheses breaks, rather than the parentheses around it.
     const kinds = ["list", "record", "do", "comprehension"]
-    if (only !== undefined && given.length === 1 && !open && kinds.includes(only.value.kind) && !this.hasComments(given)) {
+    if (
+      only !== undefined &&
+      given.length === 1 &&
+      !open &&
+      kinds.includes(only.value.kind) &&
+      !this.hasComments(given)
+    ) {
       return ["(", printed, ")"]
     }
     return this.list("(", open ? [...printed, "..."] : printed, ")")

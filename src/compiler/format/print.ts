@@ -135,7 +135,15 @@ class FilePrinter extends ExpressionPrinter {
     switch (member.kind) {
       case "input": {
         const using = member.using === undefined ? "" : [" using ", this.expression(member.using)]
-        return [member.optional ? "optional " : "", member.role, " ", member.name.text, ": ", this.type(member.type), using]
+        return [
+          member.optional ? "optional " : "",
+          member.role,
+          " ",
+          member.name.text,
+          ": ",
+          this.type(member.type),
+          using,
+        ]
       }
       case "section": {
         const words = [

@@ -16,8 +16,8 @@
 import type { TensorFlowAttribute, TensorFlowContext } from "./definition.js"
 import type { ConvolutionGeometry } from "./convolution-reference.js"
 import { pad, reshape, slice, transpose } from "./tensorflow-movement.js"
-import { imageBorders, spreadOut, tapSlices } from "./window-taps.js"
-import { extent, paddingOf, tensorFlowPadding } from "./windows.js"
+import { imageBorders, paddedSize, spreadOut, tapSlices } from "./window-taps.js"
+import { extent, tensorFlowPadding } from "./windows.js"
 
 type Attributes = Record<string, TensorFlowAttribute>
 
@@ -153,22 +153,20 @@ function flipFilter(context: TensorFlowContext, g: ConvolutionGeometry, filter: 
  * the tap is the product of that slice, as a matrix [C/groups, N*H'*W'], with dy as [N*H'*W', O/groups], per group.
  */
 function filterGradientByTaps(context: TensorFlowContext, g: ConvolutionGeometry, x: string, dy: string): string {
-  const [rows, columns] = g.windows
   const [outputHeight, outputWidth] = g.output
   const channels = g.channels / g.groups
   const filters = g.filters / g.groups
   const positions = g.batch * outputHeight * outputWidth
-  const height = g.input[0] + paddingOf(rows)
-  const width = g.input[1] + paddingOf(columns)
+  const size = paddedSize(g.input, g.windows)
   const padded = pad(context, x, imageBorders(g.windows))
-  const image = groupsFirst(context, padded, [g.batch, height, width], g.groups, channels)
+  const image = groupsFirst(context, padded, [g.batch, ...size], g.groups, channels)
   const gradient = reshape(context, groupsFirst(context, dy, [positions], g.groups, filters), [
     g.groups,
     positions,
     filters,
   ])
   const attributes = { T: context.type(context.float), adj_x: { b: true }, adj_y: { b: false } }
-  const taps = tapSlices(context, image, [g.groups, g.batch], g.output, channels, g.windows).map((met) =>
+  const taps = tapSlices(context, image, [g.groups, g.batch], size, g.output, channels, g.windows).map((met) =>
     context.node("BatchMatMulV2", [reshape(context, met, [g.groups, positions, channels]), gradient], attributes),
   )
   const packed = context.node("Pack", taps, { T: context.type(context.float), N: { i: taps.length }, axis: { i: 0 } })
@@ -189,7 +187,8 @@ function depthwiseGradientByTaps(context: TensorFlowContext, g: ConvolutionGeome
   const each = g.filters / g.channels
   const gradient = reshape(context, widened(dy), [...positions, g.channels, each], "f32")
   const padded = pad(context, x, imageBorders(g.windows))
-  const taps = tapSlices(context, padded, [g.batch], g.output, g.channels, g.windows).map((met) => {
+  const size = paddedSize(g.input, g.windows)
+  const taps = tapSlices(context, padded, [g.batch], size, g.output, g.channels, g.windows).map((met) => {
     const column = reshape(context, widened(met), [...positions, g.channels, 1], "f32")
     const products = context.node("Mul", [column, gradient], { T: wide })
     return context.node("Sum", [products, context.ints([0, 1, 2])], {

@@ -15,6 +15,7 @@ import { divisor, eachWindow } from "./pooling-reference.js"
 import {
   asDims,
   AXES,
+  CEIL_ATTRIBUTE,
   dySpec,
   f32,
   gradientSkip,
@@ -39,6 +40,8 @@ const COUNT_ATTRIBUTE: AttributeSpec = {
   default: true,
   doc: "whether padded zeros count as elements of the window (PyTorch's default)",
 }
+
+const AVERAGE_ATTRIBUTES = { ...WINDOW_ATTRIBUTES, ceil_mode: CEIL_ATTRIBUTE, count_include_pad: COUNT_ATTRIBUTE }
 
 /**
  * For each window, down and right, the elements of a whole window / those by which it is divided; undefined when these
@@ -117,7 +120,7 @@ const avgPool2d: OpDefinition = {
   family: "images",
   doc: "The mean of each window, as PyTorch's torch.nn.functional.avg_pool2d.",
   inputs: [xSpec],
-  attributes: { ...WINDOW_ATTRIBUTES, count_include_pad: COUNT_ATTRIBUTE },
+  attributes: AVERAGE_ATTRIBUTES,
   infer: inferPool,
   gradient: ({ gradients: [dy], inputs: [x], attributes, op, typeOf }) => [
     op("avg_pool2d_gradient", [dy!], { ...attributes, input_shape: typeOf(x!).shape }),
@@ -144,8 +147,7 @@ const avgPool2dGradient: OpDefinition = {
   internal: true,
   inputs: [dySpec],
   attributes: {
-    ...WINDOW_ATTRIBUTES,
-    count_include_pad: COUNT_ATTRIBUTE,
+    ...AVERAGE_ATTRIBUTES,
     input_shape: { type: "dims", doc: `shape of the images, ${AXES}` },
   },
   infer: (context) => {

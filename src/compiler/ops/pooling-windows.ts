@@ -26,11 +26,12 @@ export const WINDOW_ATTRIBUTES: Readonly<Record<string, AttributeSpec>> = {
   kernel: { type: "ints", doc: "height and width of the window" },
   stride: { type: "ints", doc: "step of the window, down and right; usually the kernel" },
   padding: { type: "ints", default: [0, 0], doc: "rows added above and below, columns added left and right" },
-  ceil_mode: {
-    type: "bool",
-    default: false,
-    doc: "whether a last window that reaches over the end counts, as PyTorch's ceil_mode",
-  },
+}
+
+export const CEIL_ATTRIBUTE: AttributeSpec = {
+  type: "bool",
+  default: false,
+  doc: "whether a last window that reaches over the end counts, as PyTorch's ceil_mode",
 }
 
 export const DILATION_ATTRIBUTE: AttributeSpec = {

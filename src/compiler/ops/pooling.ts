@@ -14,6 +14,7 @@ import { averagePooling } from "./pooling-average.js"
 import { eachWindow, firstMaximum, maxPool } from "./pooling-reference.js"
 import {
   AXES,
+  CEIL_ATTRIBUTE,
   DILATION_ATTRIBUTE,
   distinctValues,
   dySpec,
@@ -31,10 +32,10 @@ import {
   type Setting,
 } from "./pooling-windows.js"
 import { booleanAttribute } from "./shapes.js"
-import { imageBorders, sumOfTaps, tapSlices, type Windows } from "./window-taps.js"
+import { imageBorders, paddedSize, sumOfTaps, tapSlices, type Windows } from "./window-taps.js"
 import { expectRank, expectShape, tensorFlowPadding, windowCount } from "./windows.js"
 
-const MAX_ATTRIBUTES = { ...WINDOW_ATTRIBUTES, dilation: DILATION_ATTRIBUTE }
+const MAX_ATTRIBUTES = { ...WINDOW_ATTRIBUTES, dilation: DILATION_ATTRIBUTE, ceil_mode: CEIL_ATTRIBUTE }
 
 // ------------------------------------------------------------------------------------------------------ TensorFlow
 
@@ -50,7 +51,7 @@ function paddedTaps(context: TensorFlowContext, x: string, shape: readonly numbe
   const lowest = context.constant(context.float, [], [LOWEST])
   const padded = context.node("PadV2", [x, amounts, lowest], { T: float, Tpaddings: context.type("i32") })
   const output = windows.map((window, axis) => windowCount(shape[axis + 1]!, window)) as [number, number]
-  return tapSlices(context, padded, [shape[0]!], output, shape[3]!, windows)
+  return tapSlices(context, padded, [shape[0]!], paddedSize(shape.slice(1, 3), windows), output, shape[3]!, windows)
 }
 
 function dilatedMaximum(context: TensorFlowContext, windows: Windows): string {

@@ -24,6 +24,8 @@ type ReductionParts = Pick<OpDefinition, "doc" | "gradient" | "cases"> & {
   readonly dtypes: readonly DataType[]
   /** a reduction with a type attribute, one without, or a lowering that keeps the axes */
   readonly tensorflow: string | { readonly untyped: string } | ((context: TensorFlowContext, axes: string) => string)
+  /** a faster kernel for all axes but the last, as the gradient of a bias needs it */
+  readonly tensorflowColumns?: string
   readonly onnx: string
   /** the operand and the result of the ONNX node in another element type */
   readonly onnxThrough?: DataType
@@ -71,9 +73,17 @@ function reduction(parts: ReductionParts): OpDefinition {
     tensorflow: (context) => {
       const { dtype, shape } = context.inputTypes[0]!
       if (shape.length === 0) return [context.inputs[0]!]
-      const axes = context.ints(reducedAxes(context.attributes, shape.length))
       const keep = booleanAttribute(context.attributes, "keep")
-      const { tensorflow } = parts
+      const { tensorflow, tensorflowColumns } = parts
+      const reduced = reducedAxes(context.attributes, shape.length)
+      if (tensorflowColumns && dtype === "f32" && isOverRows(reduced, shape)) {
+        const columns = context.node(tensorflowColumns, context.inputs, {
+          T: context.type(dtype),
+          data_format: { s: "NHWC" },
+        })
+        return [keep ? reshape(context, columns, context.outputTypes[0]!.shape) : columns]
+      }
+      const axes = context.ints(reduced)
       if (typeof tensorflow === "function") {
         const kept = tensorflow(context, axes)
         return [keep ? kept : reshape(context, kept, context.outputTypes[0]!.shape)]
@@ -99,6 +109,19 @@ function reduction(parts: ReductionParts): OpDefinition {
     reference: ([x], attributes, [type]) => [reduceReference(x!, attributes, type!.shape, parts.fold)],
     cases: parts.cases,
   }
+}
+
+/** Fewer columns than these leave the kernel for columns nothing to do side by side: it is slower than the general one. */
+const FEWEST_COLUMNS = 8
+
+/** Whether everything is reduced but a last axis of some length. */
+function isOverRows(axes: readonly number[], shape: readonly number[]): boolean {
+  return (
+    axes.length > 0 &&
+    axes.length === shape.length - 1 &&
+    !axes.includes(shape.length - 1) &&
+    shape.at(-1)! >= FEWEST_COLUMNS
+  )
 }
 
 /** A reduction node, with its axes where the opset wants them. */
@@ -241,11 +264,18 @@ export const reductions = {
     doc: "The sum over axes.",
     dtypes: ["f32", "i32"],
     tensorflow: "Sum",
+    tensorflowColumns: "BiasAddGrad",
     onnx: "ReduceSum",
     axesInputSince: 13,
     fold: total,
     gradient: sumGradient,
-    cases: [...cases(), integerCase],
+    cases: [
+      ...cases(),
+      integerCase,
+      { name: "columns", inputs: [{ dtype: "f32", shape: [5, 9] }], attributes: { axes: [0] } },
+      { name: "channels", inputs: [{ dtype: "f32", shape: [2, 8, 3, 4] }], attributes: { axes: [0, 2, 3] } },
+      { name: "columns, kept", inputs: [{ dtype: "f32", shape: [2, 3, 8] }], attributes: { axes: [0, 1], keep: true } },
+    ],
   }),
   mean: reduction({
     doc: "The arithmetic mean over axes.",

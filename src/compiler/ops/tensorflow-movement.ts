@@ -70,25 +70,6 @@ export function slice(
   return context.node("Slice", [tensor, context.ints(begin), context.ints(size)], attributes)
 }
 
-/** The elements from `begin` (included) to `end` (excluded), every `strides`th. */
-export function stridedSlice(
-  context: TensorFlowContext,
-  tensor: string,
-  begin: readonly number[],
-  end: readonly number[],
-  strides: readonly number[],
-): string {
-  return context.node("StridedSlice", [tensor, context.ints(begin), context.ints(end), context.ints(strides)], {
-    T: context.type(context.float),
-    Index: context.type("i32"),
-    begin_mask: { i: 0 },
-    end_mask: { i: 0 },
-    ellipsis_mask: { i: 0 },
-    new_axis_mask: { i: 0 },
-    shrink_axis_mask: { i: 0 },
-  })
-}
-
 /** The tensors joined along an axis. */
 export function concatenated(context: TensorFlowContext, tensors: readonly string[], axis: number): string {
   if (tensors.length === 1) return tensors[0]!

@@ -14,7 +14,7 @@ import { free } from "./definition.js"
 import { zeros } from "./ndarray.js"
 import { integersAttribute } from "./shapes.js"
 import { concatenated, pad, slice } from "./tensorflow-movement.js"
-import { imageBorders, sumOfTaps, tapOffsets, tapSlices, type Windows } from "./window-taps.js"
+import { imageBorders, paddedSize, sumOfTaps, tapOffsets, tapSlices, type Windows } from "./window-taps.js"
 import { expectRank, imageSize, perAxis, scaled, windowCount, windowCountDim, windowsOf } from "./windows.js"
 
 const AXES = "[N, C, H, W]"
@@ -158,8 +158,10 @@ const unfold: OpDefinition = {
     const windows = windowsIn(context.attributes)
     const [batch, height, width] = context.outputTypes[0]!.shape as [number, number, number]
     const padded = pad(context, context.inputs[0]!, imageBorders(windows))
-    const channels = context.inputTypes[0]!.shape[3]!
-    return [concatenated(context, tapSlices(context, padded, [batch], [height, width], channels, windows), 3)]
+    const image = context.inputTypes[0]!.shape
+    const size = paddedSize(image.slice(1, 3), windows)
+    const taps = tapSlices(context, padded, [batch], size, [height, width], image[3]!, windows)
+    return [concatenated(context, taps, 3)]
   },
   onnx: onnxUnfold,
   reference: ([x], attributes, [y]) => {
@@ -176,7 +178,7 @@ const fold: OpDefinition = {
     "Windows as unfold2d gives them, added up to an image of height and width `size`: torch.nn.functional.fold with the " +
     "taps before the channels.",
   inputs: [{ name: "windows", dtypes: ["f32"], doc: `windows ${UNFOLDED_AXES}` }],
-  attributes: { ...WINDOW, size: { type: "dims", doc: "height and width of the image" } },
+  attributes: { size: { type: "dims", doc: "height and width of the image" }, ...WINDOW },
   infer: (context) => {
     expectRank(context, 0, 4, UNFOLDED_AXES)
     const size = imageSize(context)

@@ -1,14 +1,14 @@
 /**
  * Windows taken apart into their taps, in TensorFlow nodes on images stored NHWC.
  *
- * A tap is one position of the kernel. What it meets, over all windows, is a strided slice of the padded image; what it
- * sends back is the same slice of a canvas of zeros. What TensorFlow has no kernel for (dilated pooling, gradients of
+ * A tap is one position of the kernel. What it meets, over all windows, is a regular grid of the padded image; what it
+ * sends back is the same grid of a canvas of zeros. What TensorFlow has no kernel for (dilated pooling, gradients of
  * dilated convolution, unfolding) is written with these two.
  */
 
 import type { TensorFlowContext } from "./definition.js"
-import { pad, reshape, slice, stridedSlice } from "./tensorflow-movement.js"
-import { extent, paddingAfter, windowCount, type Window } from "./windows.js"
+import { pad, reshape, slice } from "./tensorflow-movement.js"
+import { extent, paddingAfter, paddingOf, windowCount, type Window } from "./windows.js"
 
 export type Windows = readonly [Window, Window]
 
@@ -30,30 +30,53 @@ export function imageBorders([rows, columns]: Windows): readonly (readonly [befo
   ]
 }
 
+/** Height and width of an image with the padding that its windows ask for. */
+export function paddedSize(input: readonly number[], windows: Windows): readonly [number, number] {
+  return [input[0]! + paddingOf(windows[0]), input[1]! + paddingOf(windows[1])]
+}
+
 /**
  * What each tap meets: [...leading, H', W', C], cut from the padded image [...leading, H, W, C].
  *
+ * With a stride, rows and columns are first counted in steps and within a step, [..., H/s, s, W/s, s, C]: then a tap meets a
+ * plain block, which TensorFlow copies several times as fast as a slice with gaps.
+ *
+ * @param size height and width of the padded image
  * @param output the number of windows, down and right
  */
 export function tapSlices(
   context: TensorFlowContext,
   padded: string,
   leading: readonly number[],
+  size: readonly [number, number],
   output: readonly [number, number],
   channels: number,
   windows: Windows,
 ): readonly string[] {
-  const [rows, columns] = windows
-  const ones = leading.map(() => 1)
+  const strides = windows.map((window) => window.stride) as [number, number]
+  const steps = windows.map((window, axis) => {
+    const needed = Math.max(size[axis]!, extent(window) - 1 + output[axis]! * window.stride)
+    return Math.ceil(needed / window.stride)
+  }) as [number, number]
+  const none = leading.map(() => 0)
+  const grown = pad(context, padded, [
+    ...leading.map(() => [0, 0] as const),
+    [0, steps[0] * strides[0] - size[0]],
+    [0, steps[1] * strides[1] - size[1]],
+    [0, 0],
+  ])
+  const shape = [...leading, steps[0], strides[0], steps[1], strides[1], channels]
+  const isSplit = strides.some((stride) => stride > 1)
+  const split = isSplit ? reshape(context, grown, shape) : grown
   return tapOffsets(windows).map(([top, left]) => {
-    const end = [top + (output[0] - 1) * rows.stride + 1, left + (output[1] - 1) * columns.stride + 1]
-    return stridedSlice(
-      context,
-      padded,
-      [...leading.map(() => 0), top, left, 0],
-      [...leading, ...end, channels],
-      [...ones, rows.stride, columns.stride, 1],
-    )
+    if (!isSplit) {
+      const whole = [...leading, ...steps, channels]
+      return slice(context, split, whole, [...none, top, left, 0], [...leading, ...output, channels])
+    }
+    const [down, across] = [Math.floor(top / strides[0]), Math.floor(left / strides[1])]
+    const begin = [...none, down, top % strides[0], across, left % strides[1], 0]
+    const block = slice(context, split, shape, begin, [...leading, output[0], 1, output[1], 1, channels])
+    return reshape(context, block, [...leading, ...output, channels])
   })
 }
 

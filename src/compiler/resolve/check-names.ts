@@ -6,10 +6,13 @@
  */
 
 import type {
+  AblationItem,
+  Change,
   Expression,
   Identifier,
   Item,
   LetStatement,
+  ModelItem,
   ModelMember,
   Parameter,
   Pattern,
@@ -117,6 +120,7 @@ export function checkNames(
       case "ablation":
         observeTop(item.base)
         for (const change of item.changes) {
+          observeChange(item, change)
           if (change.kind !== "set" && change.kind !== "vary") continue
           const locals = new Locals()
           if (change.path[0]?.text === "train") addTrainingNames(locals, change.span)
@@ -301,6 +305,25 @@ export function checkNames(
     }
   }
 
+  /** The sections, inputs and parameters of the model that an ablation speaks of. */
+  function observeChange(item: AblationItem, change: Change): void {
+    const model = modelOf(item, module)
+    const members = model?.members ?? []
+    if (change.kind === "set" || change.kind === "vary") {
+      const [name] = change.path
+      const node = model?.parameters.find((parameter) => parameter.name.text === name?.text)
+      if (model && name && node) observe(name, { kind: "parameter", name: node.name, node, owner: model })
+      return
+    }
+    for (const name of change.sections) {
+      const section = members.find((m) => m.kind === "section" && (m.name ?? m.role).text === name.text)
+      const input = members.find((m) => m.kind === "input" && m.optional && m.name.text === name.text)
+      if (section?.kind === "section") {
+        observe(name, { kind: "section", name: section.name ?? section.role, node: section })
+      } else if (input?.kind === "input") observe(name, { kind: "input", name: input.name, node: input })
+    }
+  }
+
   /** `op.conv2d` */
   function observeOperation({ object, name }: Extract<Expression, { kind: "member" }>, locals: Locals): void {
     const isNamespace = object.kind === "name" && object.name.text === "op" && !locals.find("op")
@@ -320,6 +343,20 @@ export function checkNames(
       if (node) observe(name, { kind: "parameter", name: node.name, node, owner: definition })
     }
   }
+}
+
+/** The model that an ablation comes to; undefined where its bases lead nowhere, or in a circle. */
+function modelOf(ablation: AblationItem, home: Module): ModelItem | undefined {
+  const seen = new Set<AblationItem>()
+  for (let item = ablation, module = home; !seen.has(item);) {
+    seen.add(item)
+    const base = module.scope.get(item.base.text)
+    if (base?.definition.kind === "model") return base.definition
+    if (base?.definition.kind !== "ablation") return undefined
+    item = base.definition
+    module = base.module
+  }
+  return undefined
 }
 
 function isCallable(name: string): name is OpName {

@@ -329,6 +329,22 @@ block Outer(out: int)(x: f32[N, C, Y, X]) {
     ),
     codes: ["MDL3002"],
   },
+  "a missing setting three blocks down is told with the calls around it": {
+    text: model(
+      "  encoder vision { let v = Outer()(image) }\n  output probability = sigmoid(v)",
+      `block Inner(out: int)(x: f32[N, C, Y, X]) { return conv2d(x, out) }
+block Middle()(x: f32[N, C, Y, X]) { return Inner()(x) }
+block Outer()(x: f32[N, C, Y, X]) { return Middle()(x) }`,
+    ),
+    codes: ["MDL2202"],
+  },
+  "a field that a function needs and the record lacks": {
+    text: model(
+      "  let features = { map: image, skip: image }\n  output probability = sigmoid(joined(features))",
+      "fn deepest(features: record) = features.deep\nfn joined(features: record) = deepest(features) + features.map",
+    ),
+    codes: ["MDL2103"],
+  },
   "a setting that a block given in part does not have": {
     text: model("  let conv = Conv2d(kernal = 3, ...)\n  output probability = sigmoid(conv(1)(image))"),
     codes: ["MDL2201"],
