@@ -36,7 +36,7 @@ export async function encoderPart(setting, model) {
         best: Math.min(...steps.slice(1).map((step) => step.seconds)),
       })
     }
-    const title = `${model.title}: a frozen text encoder, f32`
+    const title = `${model.title}, batch ${model.batch}, f32: a frozen text encoder`
     const head = ["", "nodes of it in a step", "runs in epoch 1", "runs later", "best step", "engine"]
     const cells = rows.map((row) => [
       row.label,

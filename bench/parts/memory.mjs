@@ -19,7 +19,7 @@ const MEMORY_SHARE = 0.4
 const TARGETS = { plain: 0.8, rematerialised: 0.45, slower: 1.35 }
 
 /** @returns {Promise<object>} */
-export async function memoryPart(setting, name, model, precision) {
+export async function memoryPart(setting, name, { title: of, ...model }, precision) {
   const shared = join(setting.scratch, `${name}-memory.safetensors`)
   const alone = async (start) => {
     const competitors = new Competitors(setting)
@@ -29,13 +29,13 @@ export async function memoryPart(setting, name, model, precision) {
       await competitors.close()
     }
   }
-  progress(`${model.title}: memory`)
+  const title = `${of}, batch ${model.batch}, ${precision}: peak memory above the idle process`
+  progress(title)
   const mdl = (more) =>
     alone(async (competitors) => ({ ...(await competitors.mdl(model, { precision }, more)), shared }))
   const rows = [await mdl({}), await mdl({ label: "MDL, rematerialised", memoryShare: MEMORY_SHARE })]
   if (setting.python) rows.push(await alone((competitors) => competitors.torch(model, shared, { precision })))
   progress("")
-  const title = `${model.title}: peak memory above the idle process, ${precision}`
   const [ours, smaller, torch] = rows
   const cells = rows.map((row) => [
     row.label,

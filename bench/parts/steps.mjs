@@ -35,7 +35,7 @@ export async function stepPart(setting, name, model, precision, target) {
       const request = competitor.isOurs ? { model: model.still, folder: competitors.folder() } : {}
       competitor.firstLoss = (await competitor.peer.ask("check", request)).loss
     }
-    const title = `${model.title}: training step, ${precision}, Adam`
+    const title = `${model.title}, batch ${model.batch}, ${precision}: training step, Adam`
     const rows = await run(race, title, setting.rounds)
     print(title, rows, setting)
     const [best, peer] = rows

@@ -90,7 +90,8 @@ export function summarise(model: ElaboratedModel): ModelSummary {
     activations: { inference: inference.bytes, training: training.bytes },
     peak: peaks(model),
     nodes: { inference: inference.nodes.length, training: training.nodes.length },
-    sections: outside.parameters.total + outside.parameters.constant + outside.macs > 0 ? [...sections, outside] : sections,
+    sections:
+      outside.parameters.total + outside.parameters.constant + outside.macs > 0 ? [...sections, outside] : sections,
   }
 }
 

@@ -11,16 +11,7 @@ import type { Graph, ValueId } from "../../src/compiler/ir/graph.js"
 import type { NdArray } from "../../src/compiler/ops/ndarray.js"
 import { compileText, elaborated } from "../compiler/source-host.js"
 import { parameterValue, uniform } from "./numbers-by-name.js"
-
-/** Norm of a gradient, and its inner product with `uniform("probe." + name)`. */
-export type GradientRecord = readonly [norm: number, product: number]
-
-export interface RunRecord {
-  readonly losses: Readonly<Record<string, number>>
-  readonly outputs: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: readonly number[] }>>
-  readonly gradients: Readonly<Record<string, GradientRecord>>
-  readonly full: Readonly<Record<string, readonly number[]>>
-}
+import type { OutputRecord, RunRecord, TrainingRecord } from "./torch-comparison.js"
 
 interface Fixture {
   readonly sizes: {
@@ -34,9 +25,9 @@ interface Fixture {
     readonly T: number
     readonly lengths: readonly number[]
   }
-  readonly evaluation: RunRecord
+  readonly evaluation: RunRecord & { readonly outputs: OutputRecord }
   readonly given_masks: RunRecord
-  readonly training: RunRecord & { readonly statistics: Readonly<Record<string, readonly number[]>> }
+  readonly training: TrainingRecord
   readonly adam: { readonly rate: number; readonly losses: readonly Readonly<Record<string, number>>[] }
 }
 
@@ -72,6 +63,10 @@ export function hidingAll(): ElaboratedModel {
   return elaborated(compileText(`${published}\n${SMALL}`, { selector: "small" }))
 }
 
+/** What `hide_tokens` gives, for an input that says which tokens stay. */
+const given = (tokens: string, kept: string, length: number | "T"): string =>
+  `{ tokens: ${tokens} * reshape(${kept}, [N, ${length}, 1]), hidden: 1 - ${kept} }`
+
 /** The same, but which tokens are hidden is an input: 1 where a token stays. */
 export function hidingGiven(): ElaboratedModel {
   const edited = published
@@ -79,9 +74,8 @@ export function hidingGiven(): ElaboratedModel {
       "  target mask:",
       `  input kept_words: f32[N, T]\n  input kept_patches: f32[N, ${PATCHES}]\n  target mask:`,
     )
-    .replace(/mask_tokens\(tokens_of\(v\)[^)]*\)/, `tokens_of(v) * reshape(kept_patches, [N, ${PATCHES}, 1])`)
-    .replace(/mask_tokens\(e[^)]*\)/, "e * reshape(kept_words, [N, T, 1])")
-    .replace("mask_tokens, ", "")
+    .replace(/hide_tokens\(tokens_of\(v\)[^)]*\)/, given("tokens_of(v)", "kept_patches", PATCHES))
+    .replace(/hide_tokens\(e[^)]*\)/, given("e", "kept_words", "T"))
   return elaborated(compileText(`${edited}\n${SMALL}`, { selector: "small" }))
 }
 

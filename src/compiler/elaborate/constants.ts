@@ -152,21 +152,30 @@ function fromFile(
     const allowed = "a model, a section or a block when it is read from a file"
     return context.fail({ kind: "misplaced-statement", span, word: "const", allowed })
   }
-  const existing = owner?.parameters.get(text)
-  if (existing !== undefined) {
-    match(statement, declared, context.builder.typeOf(existing), scope, context)
-    return existing
-  }
+  const make = (): ValueId => readConstant(statement, declared, file, scope, context)
+  const value = owner ? context.owned(owner, text, span, scope, make) : make()
+  // An instance that runs again has its constant already, and names of sizes are bound anew.
+  match(statement, declared, context.builder.typeOf(value), scope, context)
+  return value
+}
+
+function readConstant(
+  statement: ConstStatement,
+  declared: Declared,
+  file: FileValue,
+  scope: Scope,
+  context: Elaboration,
+): ValueId {
   const place = context.locate(statement.value.span).span
   const held = reading(file, place, context, () => find(file, place, context))
   const { dtype, shape } = held
   match(statement, declared, { dtype, shape: shape.map(dims.constant) }, scope, context)
   if (shape.some((size) => size === 0)) return refuse(file, place, "it has no elements", context)
   const { constant, values } = loadedTensor(file, held, place, context)
-  const name = join(scope.path, text)
+  const name = join(scope.path, statement.name.text)
   context.claimName(name, statement.span)
   context.enter(statement.span, scope)
-  const value = context.builder.parameter({
+  return context.builder.parameter({
     name,
     role: "const",
     shape,
@@ -175,8 +184,6 @@ function fromFile(
     section: scope.section.name,
     frozen: true,
   })
-  owner?.parameters.set(text, value)
-  return value
 }
 
 function find(file: FileValue, place: ConstStatement["span"], context: Elaboration): HeldTensor {

@@ -19,7 +19,7 @@ import { ParametricAnalysis } from "../resolve/parametric.js"
 import { Budget, type Excess, LIMITS } from "./budget.js"
 import { BUILTIN_NAMES } from "./builtins.js"
 import { Environment, join, type Scope } from "./environment.js"
-import { formatType, kindName, type StaticValue } from "./values.js"
+import { formatType, type Instance, kindName, type StaticValue } from "./values.js"
 
 /** Unwinds to the statement; its diagnostic has been recorded. */
 export class Abort extends Error {
@@ -96,6 +96,22 @@ export class Elaboration {
     const first = this.parameterNames.get(name)
     if (first) this.fail({ kind: "instance-name-clash", span: place, path: name, first })
     this.parameterNames.set(name, place)
+  }
+
+  /**
+   * The parameter or constant `name` of an instance: found again when the instance runs a second time, else made. Its place
+   * within the instance tells those apart that a loop or a function makes.
+   */
+  owned(owner: Instance, name: string, span: Span, scope: Scope, make: () => ValueId): ValueId {
+    const path = join(scope.path, name)
+    const first = scope.made.get(path)
+    const place = this.locate(span).span
+    if (first) this.fail({ kind: "instance-name-clash", span: place, path, first })
+    scope.made.set(path, place)
+    const inside = path.slice(owner.path === "" ? 0 : owner.path.length + 1)
+    const value = owner.parameters.get(inside) ?? make()
+    owner.parameters.set(inside, value)
+    return value
   }
 
   /** Unwinds when a limit was passed. One message is enough: whatever runs after it passes the same limit again. */

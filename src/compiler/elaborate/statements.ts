@@ -128,13 +128,11 @@ function declareParameter(statement: ParamStatement, scope: Scope, context: Elab
   if (!owner) {
     return context.fail({ kind: "misplaced-statement", span, word: statement.role, allowed: "blocks" })
   }
-  const existing = owner.parameters.get(name)
-  const value = existing ?? makeParameter(statement, scope, owner.path, context)
-  owner.parameters.set(name, value)
+  const value = context.owned(owner, name, span, scope, () => makeParameter(statement, scope, context))
   scope.environment.define(name, { kind: "tensor", value, type: context.builder.typeOf(value) }, span)
 }
 
-function makeParameter(statement: ParamStatement, scope: Scope, path: string, context: Elaboration): ValueId {
+function makeParameter(statement: ParamStatement, scope: Scope, context: Elaboration): ValueId {
   const { type, name, span } = statement
   if (type.kind !== "tensor-type" || !isDataType(type.element.text)) {
     return context.wrongKind(type.span, "the type of a parameter", "a tensor type such as `f32[out, in]`", {
@@ -147,7 +145,7 @@ function makeParameter(statement: ParamStatement, scope: Scope, path: string, co
     }
     return naturalSize(evaluateDim(dim.value, scope, context), dim.span, "parameter", context)
   })
-  const fullName = join(path, name.text)
+  const fullName = join(scope.path, name.text)
   context.claimName(fullName, span)
   context.enter(span, scope)
   return context.builder.parameter({

@@ -20,6 +20,7 @@ import { attributesAt } from "../ops/sized-attributes.js"
 import { isRandom } from "./fold-constants.js"
 import { bytesOf, memoryOf, peakBytes, withBatch } from "./memory-estimate.js"
 import type { Pass, PassOptions, Program } from "./pass.js"
+import { copyFeeds, finishProgram } from "./rewrite.js"
 
 type MemoryOptions = NonNullable<PassOptions["memory"]>
 
@@ -267,17 +268,14 @@ function nodesToRepeat(
 
 /** The program under `plan`. */
 function applyPlan(program: Program, parts: Parts, plan: Plan, sizes: Sizes): Rematerialised {
-  const { graph, results } = program
+  const { graph } = program
   const segmentOf = cut(graph, parts, plan.segments)
   const repeated = nodesToRepeat(graph, parts, keeping(graph, parts, plan, segmentOf), segmentOf)
   const builder = new GraphBuilder(graph.sizes)
   /** by old value: where it is the first time, and where it is recomputed by now */
   const first = new Array<ValueId>(graph.values.length)
   const second = new Map<ValueId, ValueId>()
-  for (const input of graph.inputs) {
-    first[input.value] = builder.input(input.name, graph.values[input.value]!.type, input.role, input.doc)
-  }
-  for (const parameter of graph.parameters) first[parameter.value] = builder.copyParameter(parameter, graph)
+  copyFeeds(graph, builder, (old, value) => (first[old] = value))
   const copy = (node: GraphNode, inputs: readonly ValueId[], keep: (old: ValueId, made: ValueId) => void): void =>
     builder.copy(node, inputs, graph).forEach((value, index) => keep(node.outputs[index]!, value))
 
@@ -329,10 +327,7 @@ function applyPlan(program: Program, parts: Parts, plan: Plan, sizes: Sizes): Re
       (old, made) => (first[old] = made),
     )
   }
-  for (const { name, value, doc } of graph.outputs) builder.output(name, first[value]!, doc)
-  for (const { name, value, section } of graph.losses) builder.loss(name, first[value]!, section)
-  for (const { state, value } of graph.updates) builder.update(first[state]!, first[value]!)
-  const made = { graph: builder.finish(), results: results.map((value) => first[value]!) }
+  const made = finishProgram(program, builder, (value) => first[value]!)
   const nodes = [...repeated.values()].flat()
   return {
     program: made,

@@ -33,12 +33,7 @@ export function rewriteGraph(graph: Graph, wanted: readonly ValueId[], rule: Rew
     if (found === undefined) throw new Error(`value ${old} was not copied`)
     return found
   }
-  for (const input of graph.inputs) {
-    renamed[input.value] = builder.input(input.name, graph.values[input.value]!.type, input.role, input.doc)
-  }
-  for (const parameter of graph.parameters) {
-    renamed[parameter.value] = builder.copyParameter(parameter, graph)
-  }
+  copyFeeds(graph, builder, (old, value) => (renamed[old] = value))
   const live = neededNodes(graph, wanted)
   for (const node of graph.nodes) {
     if (!live.has(node.id)) continue
@@ -53,6 +48,14 @@ export function rewriteGraph(graph: Graph, wanted: readonly ValueId[], rule: Rew
   return { builder, map }
 }
 
+/** Copies inputs and parameters, used or not. */
+export function copyFeeds(graph: Graph, builder: GraphBuilder, made: (old: ValueId, value: ValueId) => void): void {
+  for (const { name, role, doc, value } of graph.inputs) {
+    made(value, builder.input(name, graph.values[value]!.type, role, doc))
+  }
+  for (const parameter of graph.parameters) made(parameter.value, builder.copyParameter(parameter, graph))
+}
+
 /** Everything a program asks of its graph. */
 export function wantedOf({ graph, results }: Program): readonly ValueId[] {
   return [...results, ...[...graph.outputs, ...graph.losses, ...graph.updates].map((named) => named.value)]
@@ -60,8 +63,12 @@ export function wantedOf({ graph, results }: Program): readonly ValueId[] {
 
 /** Copies a program, changing nodes by `rule`; results, outputs, losses and updates are those of the copy. */
 export function rewriteProgram(program: Program, rule?: RewriteRule): Program {
-  const { graph, results } = program
-  const { builder, map } = rewriteGraph(graph, wantedOf(program), rule)
+  const { builder, map } = rewriteGraph(program.graph, wantedOf(program), rule)
+  return finishProgram(program, builder, map)
+}
+
+/** The program that `builder` holds a copy of; `map` gives the new id of each value that `program` asks for. */
+export function finishProgram({ graph, results }: Program, builder: GraphBuilder, map: Rewritten["map"]): Program {
   for (const { name, value, doc } of graph.outputs) builder.output(name, map(value), doc)
   for (const { name, value, section } of graph.losses) builder.loss(name, map(value), section)
   for (const { state, value } of graph.updates) builder.update(map(state), map(value))

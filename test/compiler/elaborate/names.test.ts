@@ -91,6 +91,36 @@ describe("sharing", () => {
   })
 })
 
+describe("parameters in loops and functions of a block", () => {
+  const block = (body: string): string =>
+    model("  let y = Scales()(image)\n  let z = y\n  output o = z", `block Scales()(x: f32[N, C, Y, X]) {\n${body}\n}`)
+
+  test("each turn of a loop has its own", () => {
+    const text = block(`  let y = fold h = x for i in 0..2 => {
+    let turn = i + 1
+    param gain: f32[1] = filled(turn)
+    return h * gain
+  }
+  return y`)
+    expect(parameters(text)).toEqual(["y.y.0.gain", "y.y.1.gain"])
+  })
+  test("each call of a function has its own", () => {
+    const text = block("  let a = scaled(x)\n  let b = scaled(a)\n  return b").replace(
+      "block Scales",
+      "fn scaled(x: tensor) {\n  param gain: f32[1] = ones\n  return x * gain\n}\nblock Scales",
+    )
+    expect(parameters(text)).toEqual(["y.a.gain", "y.b.gain"])
+  })
+  test("an instance applied twice shares them all", () => {
+    const text = block(
+      "  let y = fold h = x for i in 0..2 => {\n    let turn = h\n    param gain: f32[1] = ones\n    return turn * gain\n  }\n  return y",
+    )
+      .replace("let y = Scales()(image)", "let f = Scales()\n  let y = f(image)")
+      .replace("let z = y", "let z = f(y)")
+    expect(parameters(text)).toEqual(["f.y.0.gain", "f.y.1.gain"])
+  })
+})
+
 describe("an edit changes only what it says", () => {
   const text = model(`  encoder vision {
     let a = conv2d(image, 4)
