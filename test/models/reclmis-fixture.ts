@@ -27,6 +27,7 @@ interface Fixture {
   }
   readonly evaluation: RunRecord & { readonly outputs: OutputRecord }
   readonly given_masks: RunRecord
+  readonly switched: RunRecord
   readonly training: TrainingRecord
   readonly adam: { readonly rate: number; readonly losses: readonly Readonly<Record<string, number>>[] }
 }
@@ -67,8 +68,19 @@ export function hidingAll(): ElaboratedModel {
 const given = (tokens: string, kept: string, length: number | "T"): string =>
   `{ tokens: ${tokens} * reshape(${kept}, [N, ${length}, 1]), hidden: 1 - ${kept} }`
 
+/** Every peculiarity of the published code, the other way round. */
+const SWITCHED = `ablation switched of small {
+  set double_softmax = false
+  set causal = false
+  set detach_targets = true
+  set all_tokens = false
+  set padding_keys = false
+  set balanced = true
+  set dice_scale = 1.0
+}`
+
 /** The same, but which tokens are hidden is an input: 1 where a token stays. */
-export function hidingGiven(): ElaboratedModel {
+export function hidingGiven(selector: "small" | "switched" = "small"): ElaboratedModel {
   const edited = published
     .replace(
       "  target mask:",
@@ -76,7 +88,7 @@ export function hidingGiven(): ElaboratedModel {
     )
     .replace(/hide_tokens\(tokens_of\(v\)[^)]*\)/, given("tokens_of(v)", "kept_patches", PATCHES))
     .replace(/hide_tokens\(e[^)]*\)/, given("e", "kept_words", "T"))
-  return elaborated(compileText(`${edited}\n${SMALL}`, { selector: "small" }))
+  return elaborated(compileText(`${edited}\n${SMALL}\n${SWITCHED}`, { selector }))
 }
 
 /** The inputs of every run, by name. */

@@ -46,6 +46,20 @@ describe("in evaluation form, given tokens hidden", () => {
   test("every gradient is PyTorch's", () => expectGradients(results, fixture.given_masks))
 })
 
+describe("with every peculiarity of the published code switched", () => {
+  let results: Results
+  beforeAll(() => {
+    results = evaluated(hidingGiven("switched"), FEEDING)
+  }, SLOW)
+  test("every loss is PyTorch's, and none is what it was", () => {
+    expectLosses(results, fixture.switched)
+    for (const [name, loss] of Object.entries(fixture.switched.losses)) {
+      expect(Math.abs(loss / fixture.given_masks.losses[name]! - 1), name).toBeGreaterThan(1e-4)
+    }
+  })
+  test("every gradient is PyTorch's", () => expectGradients(results, fixture.switched))
+})
+
 describe("in training form, with the statistics of the batch", () => {
   let results: Results
   const model = hidingAll()
