@@ -53,7 +53,17 @@ test("one training step at full size gives finite losses and changes what is tra
     }
     const step = session.trainStep(feeds)
     expect(Object.keys(step).sort()).toEqual(
-      ["ccl.contrast", "clr.v2t", "cross_entropy", "cvr.t2v", "dice", "gradient_norm", "learning_rate", "step", "total"].sort(),
+      [
+        "ccl.contrast",
+        "clr.v2t",
+        "cross_entropy",
+        "cvr.t2v",
+        "dice",
+        "gradient_norm",
+        "learning_rate",
+        "step",
+        "total",
+      ].sort(),
     )
     for (const [name, value] of Object.entries(step)) expect(Number.isFinite(value), `${name} is ${value}`).toBe(true)
     // A probability near one half and a fair share of foreground: what an untrained model must give.

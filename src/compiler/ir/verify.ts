@@ -9,7 +9,7 @@ import { opDefinition } from "../ops/registry.js"
 import { sameSize } from "../ops/shapes.js"
 import { inferTypes } from "./builder.js"
 import { formatShape } from "./dims.js"
-import type { Graph, TensorType, ValueId } from "./graph.js"
+import type { Attributes, Graph, GraphNode, TensorType, ValueId } from "./graph.js"
 
 export interface VerifyOptions {
   /**
@@ -66,10 +66,12 @@ function typeProblems(graph: Graph, index: number, where: string, physical: bool
   const { layout } = opDefinition(node.op)
   const rule = physical && layout.kind === "spatial" ? layout : undefined
   try {
-    const inputs = node.inputs.map((v, i) => inLanguageOrder(graph.values[v]!.type, i, rule?.inputs, rule?.filters))
-    const expected = inferTypes(node.op, inputs, node.attributes, graph.sizes)
+    const inputs = node.inputs.map((v, i) =>
+      inLanguageOrder(wide(graph.values[v]!.type), i, rule?.inputs, rule?.filters),
+    )
+    const expected = inferTypes(node.op, inputs, wideAttributes(node), graph.sizes)
     return node.outputs.flatMap((output, position) => {
-      const stored = graph.values[output]!.type
+      const stored = wide(graph.values[output]!.type)
       const { dtype, shape } = inLanguageOrder(stored, position, rule?.outputs, rule?.filterOutputs)
       const wanted = expected[position]
       const same =
@@ -84,6 +86,15 @@ function typeProblems(graph: Graph, index: number, where: string, physical: bool
   } catch (error) {
     return [`${where}: ${(error as Error).message}`]
   }
+}
+
+/** bf16 read as f32: shape rules know nothing of precision, which has a verifier of its own (`passes/precision.ts`). */
+function wide(type: TensorType): TensorType {
+  return type.dtype === "bf16" ? { ...type, dtype: "f32" } : type
+}
+
+function wideAttributes({ op, attributes }: GraphNode): Attributes {
+  return op === "cast" && attributes["to"] === "bf16" ? { ...attributes, to: "f32" } : attributes
 }
 
 /** The type that the language knows: NHWC read as NCHW for `images`, HWIO as OIHW for `filters` (indices of operands). */

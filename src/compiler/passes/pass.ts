@@ -7,6 +7,7 @@
  * (`properties.ts`). The habit is that of onnx/ir-py; the passes are put together in `pipelines.ts`.
  */
 
+import type { Sizes } from "../ir/dims.js"
 import type { Graph, ValueId } from "../ir/graph.js"
 import type { Permutation } from "./permutations.js"
 
@@ -19,6 +20,7 @@ export const PROPERTIES = [
   "no dead nodes",
   "no foldable batch norms",
   "only gradients wait",
+  "precision assigned",
   "storage assigned",
 ] as const
 
@@ -38,6 +40,8 @@ export interface PassOptions {
     readonly storage: ReadonlyMap<string, Permutation>
     readonly results: readonly (Permutation | undefined)[]
   }
+  /** for the precision pass, absent for f32: the sizes of all symbols, the batch included */
+  readonly precision?: { readonly sizes: Sizes }
   /** for rematerialisation: the batch, the most bytes that may be alive at once, and which results are gradients */
   readonly memory?: { readonly batch: number; readonly limit: number; readonly gradients: ReadonlySet<number> }
 }

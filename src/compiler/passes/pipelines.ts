@@ -19,6 +19,7 @@ import { assignStorage, type LayoutRequest } from "./layout.js"
 import { runPasses, propertiesAfter, type Pass, type PassOptions, type PipelineResult, type Property } from "./pass.js"
 import type { Permutation } from "./permutations.js"
 import { namedValues, withValues, type ModelProgram } from "./programs.js"
+import { assignPrecision } from "./precision.js"
 import { simplify } from "./simplify.js"
 
 export interface Pipeline {
@@ -38,10 +39,14 @@ export const PIPELINES = {
   evaluation: { passes: CLEAN_UP, given: ["typed"], rounding: "exact" },
   prediction: { passes: CLEAN_UP, given: ["typed"], rounding: "exact" },
   /** any of the three, from the language's order of axes to that of TensorFlow's kernels */
-  tensorflow: { passes: [assignStorage, shareCommonSubexpressions], given: ["typed"], rounding: "exact" },
+  tensorflow: {
+    passes: [assignPrecision, assignStorage, shareCommonSubexpressions],
+    given: ["typed"],
+    rounding: "exact",
+  },
   /** a training step that is to fit in memory: what is recomputed is decided on the graph that will run */
   limitedTensorflow: {
-    passes: [removeDeadCode, rematerialise, assignStorage, shareCommonSubexpressions],
+    passes: [assignPrecision, removeDeadCode, rematerialise, assignStorage, shareCommonSubexpressions],
     given: ["typed"],
     rounding: "exact",
   },
@@ -85,19 +90,24 @@ export interface StoredProgram {
 /**
  * Gives each value of `graph` its storage; only `requests` are kept.
  *
- * @param memory a limit for what is alive at once, and which of the requests are gradients
+ * @param options absent: f32 throughout, and no limit of memory
  * @throws MemoryLimitError when recomputing does not get below the limit
  */
 export function storeForTensorFlow(
   graph: Graph,
   requests: readonly LayoutRequest[],
   storage: ReadonlyMap<string, Permutation>,
-  memory?: PassOptions["memory"],
+  { precision, memory }: Pick<PassOptions, "precision" | "memory"> = {},
 ): StoredProgram {
   const { passes, given, rounding } = memory ? PIPELINES.limitedTensorflow : PIPELINES.tensorflow
   const layout = { storage, results: requests.map((request) => request.storage) }
   const asked = { graph: { ...graph, outputs: [], losses: [], updates: [] }, results: requests.map((r) => r.value) }
-  const { program, steps } = runPasses(passes, asked, { rounding, layout, ...(memory && { memory }) }, given)
+  const { program, steps } = runPasses(
+    passes,
+    asked,
+    { rounding, layout, ...(precision && { precision }), ...(memory && { memory }) },
+    given,
+  )
   const countsOf = (pass: Pass): Readonly<Record<string, number>> => steps.find((s) => s.pass === pass.name)!.counts
   const { inserted = 0, remaining = 0 } = countsOf(assignStorage)
   const stored = { graph: program.graph, wanted: program.results, transposes: { inserted, remaining } }

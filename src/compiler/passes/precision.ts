@@ -17,6 +17,7 @@ import { typeOf } from "../ir/graph.js"
 import { sizeOf } from "../ops/ndarray.js"
 import { opDefinition } from "../ops/registry.js"
 import { GraphAssembler } from "./graph-assembler.js"
+import type { Pass } from "./pass.js"
 
 /** `--precision` of a training program. */
 export const PRECISIONS = ["f32", "bf16"] as const
@@ -27,14 +28,12 @@ export interface PrecisionResult {
   readonly graph: Graph
   /** the new ids of what was wanted, all in f32 */
   readonly wanted: readonly ValueId[]
-  readonly report: PrecisionReport
-}
-
-export interface PrecisionReport {
-  /** nodes that give bf16 */
-  readonly narrowed: number
-  /** casts between the two */
-  readonly casts: number
+  readonly report: {
+    /** nodes that give bf16 */
+    readonly narrowed: number
+    /** casts between the two */
+    readonly casts: number
+  }
 }
 
 export interface PrecisionOptions {
@@ -61,6 +60,42 @@ interface Forms {
 /** Rewrites `graph` for bf16. Its outputs, losses and updates and `wanted` come out in f32. */
 export function lowerPrecision(graph: Graph, wanted: readonly ValueId[], options: PrecisionOptions): PrecisionResult {
   return new PrecisionRewriter(graph, options).run(wanted)
+}
+
+export const assignPrecision: Pass = {
+  name: "precision",
+  doc: "In a program of mixed precision, large products take and give bf16, and what moves or selects elements follows.",
+  requires: ["typed"],
+  ensures: ["precision assigned"],
+  // Constants are cast where they are used.
+  destroys: ["constants folded", "simplified", "only gradients wait"],
+  run: (program, { precision }) => {
+    if (!precision) return { program: { graph: program.graph, results: program.results } }
+    const { graph, wanted, report } = lowerPrecision(program.graph, program.results, precision)
+    return { program: { graph, results: wanted }, counts: report }
+  },
+}
+
+/** Every place where an op is given or gives bf16 against its record, or a result of the program is not f32. */
+export function misplacedNarrow(graph: Graph, results: readonly ValueId[]): readonly string[] {
+  const isNarrow = (value: ValueId): boolean => typeOf(graph, value).dtype === "bf16"
+  const places = (values: readonly ValueId[], may: (index: number) => boolean): readonly number[] =>
+    values.flatMap((value, index) => (isNarrow(value) && !may(index) ? [index] : []))
+  const named = [...graph.inputs, ...graph.parameters, ...graph.outputs, ...graph.losses, ...graph.updates]
+  const told = [...named.map(({ value }) => value), ...results].filter(isNarrow)
+  return [
+    ...told.map((value) => `value ${value} is bf16 outside of the program`),
+    ...graph.nodes.flatMap(({ id, op, inputs, outputs }) => {
+      const { precision } = opDefinition(op)
+      if (op === "cast" || precision.kind === "products" || precision.kind === "follows") return []
+      const mixed = precision.kind === "mixed" ? precision : undefined
+      const wrong = [
+        ...places(inputs, (index) => mixed?.inputs.includes(index) === true).map((index) => `takes operand ${index}`),
+        ...places(outputs, (index) => mixed?.outputs.includes(index) === true).map((index) => `gives result ${index}`),
+      ]
+      return wrong.map((what) => `node ${id} (${op}) ${what} in bf16`)
+    }),
+  ]
 }
 
 class PrecisionRewriter {

@@ -11,6 +11,7 @@ import { expressionKey } from "./common-subexpressions.js"
 import { foldableBatchNorms } from "./fold-batch-norms.js"
 import { foldable } from "./fold-constants.js"
 import type { PassOptions, Program, Property } from "./pass.js"
+import { misplacedNarrow } from "./precision.js"
 import { waitingResults } from "./rematerialise.js"
 import { wantedOf } from "./rewrite.js"
 import { simplifiable } from "./simplify.js"
@@ -19,6 +20,7 @@ type Verifier = (program: Program, options: PassOptions) => readonly string[]
 
 const VERIFIERS: Readonly<Record<Property, Verifier>> = {
   typed: ({ graph }) => verifyGraph(graph),
+  "precision assigned": ({ graph, results }) => misplacedNarrow(graph, results),
   "storage assigned": ({ graph }) => verifyGraph(graph, { types: "physical" }),
   "no dead nodes": (program) => {
     const needed = neededNodes(program.graph, wantedOf(program))

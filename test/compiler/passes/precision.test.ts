@@ -4,9 +4,12 @@ import { describe, expect, test } from "vitest"
 import { GraphBuilder } from "../../../src/compiler/ir/builder.js"
 import { constant, symbol } from "../../../src/compiler/ir/dims.js"
 import type { Graph, ValueId } from "../../../src/compiler/ir/graph.js"
-import { opDefinition } from "../../../src/compiler/ops/registry.js"
-import { lowerPrecision } from "../../../src/compiler/passes/precision.js"
+import { parameterStorage } from "../../../src/compiler/passes/layout.js"
+import { runPasses, type PassOptions } from "../../../src/compiler/passes/pass.js"
+import { PIPELINES } from "../../../src/compiler/passes/pipelines.js"
+import { lowerPrecision, misplacedNarrow } from "../../../src/compiler/passes/precision.js"
 import { trainProgram } from "../../../src/compiler/passes/programs.js"
+import { violations } from "../../../src/compiler/passes/properties.js"
 import { compileText, elaborated, zoo } from "../source-host.js"
 
 const SIZES = new Map([["N", 2]])
@@ -99,6 +102,20 @@ describe("chains", () => {
   })
 })
 
+test("bf16 in the wrong place is found", () => {
+  const builder = new GraphBuilder(new Map())
+  const x = builder.input("x", { ...image, dtype: "bf16" }, "input")
+  const [summed] = builder.append("sum", [x], { axes: [1], keep: false }, [{ dtype: "f32", shape: [symbol("N")] }])
+  const scale = parameter(builder, "scale", [16])
+  const [normed] = builder.append("batch_norm", [x, scale, scale, scale, scale], { epsilon: 0.1, momentum: 0.1 }, [
+    image,
+  ])
+  expect(misplacedNarrow(builder.finish(), [summed!, normed!])).toEqual([
+    "value 0 is bf16 outside of the program",
+    "node 0 (sum) takes operand 0 in bf16",
+  ])
+})
+
 describe.each([
   ["U-Net", () => zoo("unet")],
   ["RecLMIS quick", () => zoo("reclmis", { selector: "quick" })],
@@ -106,9 +123,12 @@ describe.each([
 ])("the training program of %s", (_, model) => {
   const program = trainProgram(model())
   const results = [program.total, ...program.gradients.map((g) => g.value), ...program.updates.map((u) => u.value)]
-  const { graph, wanted, report } = lowerPrecision(program.graph, results, {
-    sizes: new Map([...program.graph.sizes, ["N", 8]]),
-  })
+  const sizes = new Map([...program.graph.sizes, ["N", 8]])
+  const { graph, wanted, report } = lowerPrecision(
+    { ...program.graph, outputs: [], losses: [], updates: [] },
+    results,
+    { sizes },
+  )
 
   test("gives its losses, gradients and statistics in f32", () => {
     expect(report.narrowed).toBeGreaterThan(0)
@@ -118,24 +138,23 @@ describe.each([
   })
 
   test("gives bf16 to no op whose record does not take it", () => {
-    for (const node of graph.nodes) {
-      const { precision } = opDefinition(node.op)
-      if (node.op === "cast") continue
-      const narrow = (values: readonly ValueId[]): number[] =>
-        values.flatMap((value, index) => (graph.values[value]!.type.dtype === "bf16" ? [index] : []))
-      const [inputs, outputs] = [narrow(node.inputs), narrow(node.outputs)]
-      if (precision.kind === "full") expect([inputs, outputs], node.op).toEqual([[], []])
-      if (precision.kind === "mixed") {
-        expect(
-          inputs.every((index) => precision.inputs.includes(index)),
-          node.op,
-        ).toBe(true)
-        expect(
-          outputs.every((index) => precision.outputs.includes(index)),
-          node.op,
-        ).toBe(true)
-      }
+    expect(misplacedNarrow(graph, wanted)).toEqual([])
+  })
+
+  test("is sound after every pass on its way to TensorFlow", () => {
+    const { passes, given, rounding } = PIPELINES.tensorflow
+    const options: PassOptions = {
+      rounding,
+      layout: { storage: parameterStorage(program.graph), results: results.map(() => undefined) },
+      precision: { sizes },
     }
+    const start = { graph: { ...program.graph, outputs: [], losses: [], updates: [] }, results }
+    const { steps } = runPasses(passes, start, options, given, (pass, after, properties) => {
+      for (const property of properties) {
+        expect(violations(after, property, options), `"${property}" after "${pass.name}"`).toEqual([])
+      }
+    })
+    expect(steps.find((step) => step.pass === "precision")!.counts).toEqual(report)
   })
 
   test("casts no value twice", () => {

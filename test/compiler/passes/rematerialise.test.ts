@@ -153,7 +153,7 @@ describe("what is recomputed", () => {
     const { program, gradients } = chain([0, 1, 2, 3, 0, 0])
     const requests = program.results.map((value) => ({ value, storage: undefined }))
     const store = (limit: number) =>
-      storeForTensorFlow(program.graph, requests, new Map(), { batch: 64, limit, gradients })
+      storeForTensorFlow(program.graph, requests, new Map(), { memory: { batch: 64, limit, gradients } })
     const least = fitMemory(program, { batch: 64, limit: 1, gradients }).peak
     expect(() => store(1)).toThrow(new MemoryLimitError(1, least))
     expect(store(least).memory).toMatchObject({ limit: least, after: least })

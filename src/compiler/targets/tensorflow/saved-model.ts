@@ -16,7 +16,7 @@ import type { PassOptions } from "../../passes/pass.js"
 import type { MemoryReport } from "../../passes/rematerialise.js"
 import type { Permutation } from "../../passes/permutations.js"
 import { storeForTensorFlow, type StoredProgram } from "../../passes/pipelines.js"
-import { lowerPrecision, type Precision } from "../../passes/precision.js"
+import type { Precision } from "../../passes/precision.js"
 import { elementType, GraphDefBuilder } from "./graphdef.js"
 import { concreteType, lowerGraph } from "./lower.js"
 import { type StepTiming, TimingBuilder } from "./profile.js"
@@ -228,14 +228,16 @@ class ProgramWriter {
       requests,
       seed,
       update.randomStep(step, program),
-      spec.precision,
-      spec.memory === undefined
-        ? undefined
-        : {
+      {
+        precision: spec.precision ?? "f32",
+        ...(spec.memory !== undefined && {
+          memory: {
             batch: spec.batch,
             limit: spec.memory,
             gradients: new Set(spec.gradients.map((_, index) => scalars.length + index)),
           },
+        }),
+      },
     )
     this.timer?.lowered(layout.graph, layout.wanted, scalars.length, spec.gradients.length)
     const gradients = spec.gradients.map(({ parameter }, index): Gradient => ({
@@ -278,24 +280,15 @@ class ProgramWriter {
     requests: readonly LayoutRequest[],
     seed: () => string,
     step: string,
-    precision: Precision = "f32",
-    memory?: PassOptions["memory"],
+    { precision = "f32", memory }: { readonly precision?: Precision; readonly memory?: PassOptions["memory"] } = {},
   ) {
     const { builder, table } = this
     const sizes = new Map([...spec.graph.sizes, ["N", spec.batch]])
     // Only what this program asks for: its own results, not all that the graph could give.
-    let asked: Graph = { ...spec.graph, outputs: [], losses: [], updates: [] }
-    let wanted = requests
-    if (precision === "bf16") {
-      const narrowed = lowerPrecision(
-        asked,
-        requests.map(({ value }) => value),
-        { sizes },
-      )
-      asked = narrowed.graph
-      wanted = requests.map((request, index) => ({ ...request, value: narrowed.wanted[index]! }))
-    }
-    const layout = storeForTensorFlow(asked, wanted, this.storage, memory)
+    const layout = storeForTensorFlow(spec.graph, requests, this.storage, {
+      ...(precision === "bf16" && { precision: { sizes } }),
+      ...(memory && { memory }),
+    })
     const feeds = new Map<ValueId, string>()
     const fed: Record<string, SignatureTensor> = {}
     const names = new Set(inputs.map((input) => input.name))
