@@ -1,17 +1,10 @@
 /**
  * LViT in float64 against an independent implementation in PyTorch (scripts/fixtures/torch-lvit.py): losses, output, the
  * gradient of every parameter, the statistics after a training step; as published, and with its switches turned around.
- *
- * Weights and inputs are made from names (numbers-by-name.ts), so the fixture holds results only. The image is oblong, so
- * that a swap of rows and columns shows.
  */
 
-import { readFileSync } from "node:fs"
 import { beforeAll, describe, expect, test } from "vitest"
-import type { ElaboratedModel } from "../../src/compiler/elaborate/model.js"
-import type { NdArray } from "../../src/compiler/ops/ndarray.js"
-import { compileText, elaborated } from "../compiler/source-host.js"
-import { parameterValue, uniform } from "./numbers-by-name.js"
+import { BATCH, compiled, fixture, inputArrays, valueOf } from "./lvit-fixture.js"
 import {
   evaluated,
   expectGradients,
@@ -22,73 +15,15 @@ import {
   SLOW,
   trained,
   type Feeding,
-  type OutputRecord,
   type Results,
-  type RunRecord,
-  type TrainingRecord,
 } from "./torch-comparison.js"
 
-interface Fixture {
-  readonly sizes: {
-    readonly widths: readonly number[]
-    readonly H: number
-    readonly W: number
-    readonly T: number
-    readonly E: number
-    readonly batch: number
-    readonly share: number
-  }
-  readonly evaluation: RunRecord & { readonly outputs: OutputRecord }
-  readonly training: TrainingRecord
-  readonly switched: RunRecord
-}
-
-const fixture = JSON.parse(readFileSync("test/fixtures/torch-lvit.json", "utf8")) as Fixture
-const { sizes } = fixture
-
-const ABLATIONS = `
-ablation tiny of LViT {
-  set dim = ${sizes.widths.at(-1)!}
-  set widths = [${sizes.widths.join(", ")}]
-  set H = ${sizes.H}
-  set W = ${sizes.W}
-  set T = ${sizes.T}
-  set E = ${sizes.E}
-  set dropout = 0.0
-}
-ablation switched of tiny {
-  set second_gelu = false
-  set text_at_all_levels = true
-  set balanced = false
-  set dice_scale = 1.0
-}`
-
-const compiled = (selector: string): ElaboratedModel =>
-  elaborated(compileText(`${readFileSync("models/lvit.mdl", "utf8")}${ABLATIONS}`, { selector }))
-
-function inputs(): Readonly<Record<string, NdArray>> {
-  const { batch, T, E, H, W } = sizes
-  const mapped = (name: string, shape: readonly number[], rule: (number: number) => number): NdArray => {
-    const { data } = uniform(name, [batch, ...shape])
-    return { shape: [batch, ...shape], data: data.map(rule) }
-  }
-  return {
-    image: mapped("image", [3, H, W], (number) => number / 2 + 0.5),
-    note: mapped("note", [T, E], (number) => number),
-    mask: mapped("mask", [1, H, W], (number) => (number > 0.4 ? 1 : 0)),
-  }
-}
-
 const FEEDING: Feeding = {
-  batch: sizes.batch,
+  batch: BATCH,
   feeds: (graph) =>
     new Map([
-      ...graph.inputs.map(({ name, value }) => [value, inputs()[name]!] as const),
-      ...graph.parameters.map(({ name, value, shape }) => {
-        const { data } = parameterValue(name, shape)
-        const share = shape.length > 1 ? sizes.share : 1
-        return [value, { shape, data: data.map((number) => share * number) }] as const
-      }),
+      ...graph.inputs.map(({ name, value }) => [value, inputArrays()[name]!] as const),
+      ...graph.parameters.map(({ name, value, shape }) => [value, valueOf(name, shape)] as const),
     ]),
 }
 

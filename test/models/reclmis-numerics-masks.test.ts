@@ -17,17 +17,21 @@ const CASES = 4000
 const NEAR = (4 * 0.5) / Math.sqrt(CASES)
 
 /** For each case, 1 where a token was left: weights of interest and 0 for padding are the same in all cases. */
-function kept(weights: readonly number[], valid: readonly number[], ratio: number): readonly number[][] {
+const kept = (weights: readonly number[], valid: readonly number[], ratio: number): readonly number[][] =>
+  drawn(weights, valid, `mask_tokens(x, by = weights, ratio = ${ratio}, valid = valid)`)
+
+/** For each case, what an expression of x, all ones, gives for each token. */
+function drawn(weights: readonly number[], valid: readonly number[], expression: string): readonly number[][] {
   const T = weights.length
   const { graph } = elaborated(
     compileText(`
-import { mask_tokens } from "std/conditioned"
+import { hide_tokens, mask_tokens } from "std/conditioned"
 
 model Masks() {
   input x: f32[N, ${T}, 1]
   input weights: f32[N, ${T}]
   input valid: f32[N, ${T}]
-  output left = mask_tokens(x, by = weights, ratio = ${ratio}, valid = valid)
+  output left = ${expression}
 }
 `),
   )
@@ -103,5 +107,13 @@ describe("mask_tokens", () => {
     const given = shares(kept([0.9, 0.1, 0, 0, 0], [1, 1, 1, 1, 1], 0.61))
     expect(given.slice(0, 2)).toEqual([1, 1])
     for (const share of given.slice(2)) expect(Math.abs(share - 1 / 3)).toBeLessThan(NEAR)
+  })
+  test("says which tokens it hid", () => {
+    const valid = weights.map((_, index) => (index < 4 ? 1 : 0))
+    const both = "hide_tokens(x, by = weights, ratio = 0.5, valid = valid)"
+    const left = drawn(weights, valid, `${both}.tokens`)
+    const hidden = drawn(weights, valid, `${both}.hidden`)
+    expect(hidden).toEqual(left.map((row) => row.map((token) => 1 - token)))
+    expect(new Set(hidden.map((row) => row.filter((token) => token === 1).length))).toEqual(new Set([2]))
   })
 })

@@ -210,7 +210,7 @@ describe("errors", () => {
     builder.output("rows", builder.op("gather", [table, indices]))
     const model = new CaseModel()
     model.add("look_up", builder.finish())
-    const path = model.write()
+    const path = model.save()
     const failing = await NativeSession.open(path)
     const feeds = (values: number[]) => ({
       indices: { dtype: "i32", shape: [2], data: Int32Array.from(values) } as const,

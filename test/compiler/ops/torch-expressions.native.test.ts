@@ -4,14 +4,11 @@
  * the reference, which has the same bits.
  */
 
-import { rmSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { languageType, typeOf } from "../../../src/compiler/ir/graph.js"
 import { fromValues, type NdArray } from "../../../src/compiler/ops/ndarray.js"
 import { interpret } from "../../../src/compiler/targets/reference/interpret.js"
-import { NativeSession } from "../../../src/runtime/session.js"
 import { compileText, elaborated } from "../source-host.js"
-import { CASE_SEED, CASE_STEP, CaseModel, hostTensor, relativeError } from "../targets/tensorflow/case-model.js"
+import { CASE_SEED, CASE_STEP, GraphRuns, relativeError } from "../targets/tensorflow/case-model.js"
 import { modelOf, torchExpressions } from "./torch-expressions.js"
 
 const cases = torchExpressions()
@@ -29,27 +26,18 @@ const drawn = RANDOM.map((mdl) => ({
 }))
 
 describe("TensorFlow", () => {
-  let directory: string
-  let session: NativeSession
+  const runs = new GraphRuns()
 
   beforeAll(async () => {
-    const model = new CaseModel()
-    for (const { id, graph } of cases) model.add(id, graph)
-    for (const { mdl, graph } of drawn) model.add(mdl, graph)
-    directory = model.write()
-    session = await NativeSession.open(directory)
+    for (const { id, graph, feeds } of cases) runs.add(id, graph, feeds)
+    for (const { mdl, graph } of drawn) runs.add(mdl, graph, new Map([["x0", scores]]))
+    await runs.open()
   }, 300_000)
 
-  afterAll(() => {
-    session?.close()
-    if (directory) rmSync(directory, { recursive: true, force: true })
-  })
+  afterAll(() => runs.close())
 
-  test.each(cases.map((c) => [c.id, c] as const))("gives PyTorch's %s", (id, { graph, feeds, expected }) => {
-    const named = graph.inputs.map(
-      ({ name, value }) => [name, hostTensor(languageType(typeOf(graph, value).dtype), feeds.get(name)!)] as const,
-    )
-    const results = session.call(id, Object.fromEntries(named))
+  test.each(cases.map((c) => [c.id, c] as const))("gives PyTorch's %s", (id, { expected }) => {
+    const results = runs.of(id)
     expect([...results.keys()].sort()).toEqual([...expected.keys()].sort())
     for (const [name, { shape, data }] of expected) {
       expect(results.get(name)!.shape, name).toEqual(shape)
@@ -58,7 +46,7 @@ describe("TensorFlow", () => {
   })
 
   test.each(drawn.map((one) => [one.mdl, one.graph] as const))("draws what the reference draws: %s", (mdl, graph) => {
-    const found = session.call(mdl, { x0: hostTensor("f32", scores) }).get("y")!
+    const found = runs.of(mdl).get("y")!
     const feeds = new Map<number, NdArray>([[graph.inputs[0]!.value, scores]])
     const options = { sizes: graph.sizes, seed: CASE_SEED, step: CASE_STEP }
     const [expected] = interpret(graph, [graph.outputs[0]!.value], feeds, options)

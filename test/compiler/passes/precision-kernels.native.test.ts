@@ -3,16 +3,14 @@
  * reference on operands that bf16 holds exactly, up to the rounding of a bf16 result.
  */
 
-import { rmSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { languageType, type Graph } from "../../../src/compiler/ir/graph.js"
+import type { Graph } from "../../../src/compiler/ir/graph.js"
 import { opDefinition } from "../../../src/compiler/ops/registry.js"
 import { fromValues, type NdArray } from "../../../src/compiler/ops/ndarray.js"
 import { lowerPrecision } from "../../../src/compiler/passes/precision.js"
 import { interpret } from "../../../src/compiler/targets/reference/interpret.js"
-import { NativeSession } from "../../../src/runtime/session.js"
 import { allCases, buildCase, CASE_SIZES, drawCase, type NamedCase } from "../ops/case-values.js"
-import { CASE_SEED, CASE_STEP, CaseModel, hostTensor, relativeError } from "../targets/tensorflow/case-model.js"
+import { CASE_SEED, CASE_STEP, GraphRuns, relativeError } from "../targets/tensorflow/case-model.js"
 
 /** Four units in the last of eight bits: some gradients round a partial sum before the result. */
 const TOLERANCE = 2 ** -6
@@ -43,39 +41,23 @@ function narrowed({ op, case: c }: NamedCase): { readonly graph: Graph; readonly
 }
 
 describe("TensorFlow's bf16 kernels agree with the reference", () => {
-  const failures = new Map<string, unknown>()
-  let directory: string
-  let session: NativeSession
+  const runs = new GraphRuns()
 
   beforeAll(async () => {
-    const model = new CaseModel()
     for (const named of runnable) {
-      try {
-        model.add(named.id, narrowed(named).graph)
-      } catch (error) {
-        failures.set(named.id, error)
-      }
+      const values = valuesOf(named)
+      const feeds = new Map(values.map((value, index) => [`i${index}`, value]))
+      runs.add(named.id, narrowed(named).graph, feeds, named.op)
     }
-    directory = model.write()
-    session = await NativeSession.open(directory)
+    await runs.open()
   }, 300_000)
 
-  afterAll(() => {
-    session?.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
+  afterAll(() => runs.close())
 
   test.each(runnable.map((named) => [named.id, named] as const))("%s", (_, named) => {
-    if (failures.has(named.id)) throw failures.get(named.id)
     const { graph, inputs, outputs } = buildCase(named.op, named.case)
     const values = valuesOf(named)
-    const feeds = Object.fromEntries(
-      graph.inputs.map(({ name, value }, index) => [
-        name,
-        hostTensor(languageType(graph.values[value]!.type.dtype), values[index]!),
-      ]),
-    )
-    const results = session.call(named.id, feeds)
+    const results = runs.of(named.id)
     const expected = interpret(graph, outputs, new Map(inputs.map((id, index) => [id, values[index]!])), {
       sizes: CASE_SIZES,
       seed: CASE_SEED,

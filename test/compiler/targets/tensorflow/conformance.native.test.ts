@@ -3,17 +3,15 @@
  * reference; forward and, where the op has a gradient, backward. All cases are signatures of one SavedModel.
  */
 
-import { rmSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { type Graph, languageType, type ValueId } from "../../../../src/compiler/ir/graph.js"
+import { type Graph, type ValueId } from "../../../../src/compiler/ir/graph.js"
 import type { OpName } from "../../../../src/compiler/ops/names.js"
 import { opDefinition } from "../../../../src/compiler/ops/registry.js"
 import type { NdArray } from "../../../../src/compiler/ops/ndarray.js"
 import { interpret } from "../../../../src/compiler/targets/reference/interpret.js"
-import { NativeSession, type Feeds } from "../../../../src/runtime/session.js"
 import { allCases, buildCase, buildGradientCase, drawCase, type NamedCase } from "../../ops/case-values.js"
 import { MeasuredErrors } from "../../ops/measured-errors.js"
-import { CASE_SEED, CASE_STEP, CaseModel, hostTensor, relativeError } from "./case-model.js"
+import { CASE_SEED, CASE_STEP, GraphRuns, relativeError } from "./case-model.js"
 
 const TOLERANCE = 2e-5
 const cases = allCases()
@@ -45,45 +43,25 @@ function backward({ op, case: c }: NamedCase): Fed {
   return { graph, values }
 }
 
-function feedsOf({ graph, values }: Fed): Feeds {
-  return Object.fromEntries(
-    graph.inputs.map(({ name, value }) => [
-      name,
-      hostTensor(languageType(graph.values[value]!.type.dtype), values.get(value)!),
-    ]),
-  )
-}
+const feedsOf = ({ graph, values }: Fed): ReadonlyMap<string, NdArray> =>
+  new Map(graph.inputs.map(({ name, value }) => [name, values.get(value)!]))
 
 describe("TensorFlow agrees with the reference", () => {
-  const failures = new Map<string, unknown>()
-  let directory: string
-  let session: NativeSession
+  const runs = new GraphRuns()
 
   beforeAll(async () => {
-    const model = new CaseModel()
-    const add = (name: string, build: () => Fed): void => {
-      try {
-        model.add(name, build().graph)
-      } catch (error) {
-        failures.set(name, error)
-      }
-    }
-    for (const named of runnable) add(named.id, () => forward(named))
-    for (const named of differentiable) add(`gradient of ${named.id}`, () => backward(named))
-    directory = model.write()
-    session = await NativeSession.open(directory)
+    const add = (name: string, op: OpName, fed: Fed): void => runs.add(name, fed.graph, feedsOf(fed), op)
+    for (const named of runnable) add(named.id, named.op, forward(named))
+    for (const named of differentiable) add(`gradient of ${named.id}`, named.op, backward(named))
+    await runs.open()
   }, 300_000)
 
-  afterAll(() => {
-    session?.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
+  afterAll(() => runs.close())
 
   const errors = { forward: new MeasuredErrors("tensorflow"), gradient: new MeasuredErrors("tensorflow-gradient") }
 
   function check(name: string, op: OpName, fed: Fed, tolerance: number): void {
-    if (failures.has(name)) throw failures.get(name)
-    const results = session.call(name, feedsOf(fed))
+    const results = runs.of(name)
     const options = { sizes: fed.graph.sizes, seed: CASE_SEED, step: CASE_STEP }
     const wanted = fed.graph.outputs.map((output) => output.value)
     const expected = interpret(fed.graph, wanted, fed.values, options)

@@ -211,7 +211,7 @@ describe("random ops", () => {
     builder.output("o", builder.op(op, [], { shape: [constant(count)], key: "vision.drop" }))
     const model = new CaseModel()
     model.add("draw", builder.finish())
-    return (await open(model.write())).call("draw", {}).get("o")!.data
+    return (await open(model.save())).call("draw", {}).get("o")!.data
   }
 
   test("uniform numbers equal the reference's bit for bit", async () => {
