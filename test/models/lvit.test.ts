@@ -93,11 +93,31 @@ describe("LViT", () => {
   })
 })
 
+describe("LViT with a text tower", () => {
+  const reader = zoo("lvit-clip")
+  test("is LViT, but for the layers that take the width and the number of what it reads", () => {
+    const known = new Map(full.graph.parameters.map((p) => [p.name, p.shape] as const))
+    const own = reader.graph.parameters.filter(({ section }) => section !== "tower")
+    expect(own.map((p) => p.name)).toEqual(full.graph.parameters.map((p) => p.name))
+    const other = own.filter(({ name, shape }) => known.get(name)!.join() !== shape.join()).map((p) => p.name)
+    expect(other.filter((name) => name !== "language.text4.weight" && !name.endsWith(".mixed.conv.weight"))).toEqual([])
+    expect(other).toHaveLength(1 + 8)
+  })
+  test("whose tower is RecLMIS's, frozen, and trained in its small form", () => {
+    expect(summarise(reader).parameters.frozen).toBe(summarise(zoo("reclmis")).parameters.frozen)
+    const small = zoo("lvit-clip", { selector: "quick" })
+    const trained = new Set(trainProgram(small).gradients.map((g) => g.parameter.split(".")[0]))
+    expect([...trained].sort()).toEqual(["decoder", "hybrid", "language", "tower", "vision"])
+    expect(verifyGraph(trainProgram(small).graph)).toEqual([])
+  })
+})
+
 describe("the published training of LViT", () => {
-  test("for QaTa and MoNuSeg", () => {
+  test("for QaTa and MoNuSeg, and taken over by the one that reads", () => {
     const adam = (lr: number) => ({ name: "adam", arguments: expect.objectContaining({ lr }) as unknown })
     const shared = { batch: 2, epochs: 2000, channels: "bgr" }
     expect(full.training).toMatchObject({ ...shared, optimizer: adam(3e-4) })
+    expect(zoo("lvit-clip").training).toEqual(full.training)
     expect(zoo("lvit", { selector: "monuseg" }).training).toMatchObject({ ...shared, optimizer: adam(1e-3) })
   })
 })
