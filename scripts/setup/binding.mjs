@@ -1,7 +1,7 @@
 // tfjs-node's native binding, compiled against the TensorFlow in the stage.
 //
 // Takes:  a stage with deps/lib and build/deps/include; the installed package @tensorflow/tfjs-node-gpu.
-// Gives:  stage/lib/napi-vN/tfjs_binding.node and stderr_gate.node, loaded once to prove that they work.
+// Gives:  stage/lib/napi-vN/tfjs_binding.node and process_addon.node, loaded once to prove that they work.
 // Why so: it compiles in a copy of the package, so that node_modules stays as npm made it until everything works.
 //         The stage has the package's own layout (deps/lib beside lib/napi-vN) because the binding finds TensorFlow
 //         by a path relative to itself.
@@ -155,7 +155,7 @@ export async function compileBinding(stage, { root, napi, output, log }) {
       const target = join(stage, "lib", `napi-v${napi}`)
       mkdirSync(target, { recursive: true })
       copyFileSync(binding, join(target, "tfjs_binding.node"))
-      await compileStderrGate(join(target, "stderr_gate.node"), { log, stage })
+      await compileProcessAddon(join(target, "process_addon.node"), { log, stage })
     })
   } finally {
     rmSync(workshop, { recursive: true, force: true })
@@ -180,8 +180,8 @@ async function compile(workshop, { source, napi, output, log, stage }) {
   return binding
 }
 
-async function compileStderrGate(target, { log, stage }) {
-  const source = fileURLToPath(new URL("./stderr-gate.cc", import.meta.url))
+async function compileProcessAddon(target, { log, stage }) {
+  const source = fileURLToPath(new URL("./process-addon.cc", import.meta.url))
   const [compiler, ...flags] = compilerProgram().split(" ")
   const args = [...flags, "-std=c++17", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", source, "-o", target]
   const result = await run(compiler, args, { log })

@@ -53,9 +53,12 @@ export function napiLevel(supported, running = Number(process.versions.napi)) {
   return level
 }
 
+/** Raised when `process-addon.cc` changes. */
+const ADDON_VERSION = 2
+
 /** The name of the cache entry: everything its files depend on. */
 export function entryKey({ tensorflow, binding, napi, platform, arch, variant }) {
-  return `tensorflow-${tensorflow}_binding-${binding}_napi-v${napi}_${platform}-${arch}_${variant}`
+  return `tensorflow-${tensorflow}_binding-${binding}_addon-${ADDON_VERSION}_napi-v${napi}_${platform}-${arch}_${variant}`
 }
 
 /**

@@ -51,7 +51,7 @@ describe("the cache", () => {
   it("has one key for everything the files depend on", () => {
     const facts = { tensorflow: "2.21.0", binding: "4.22.0", napi: 8, platform: "linux", arch: "x64", variant: "cpu" }
     const key = entryKey(facts)
-    expect(key).toBe("tensorflow-2.21.0_binding-4.22.0_napi-v8_linux-x64_cpu")
+    expect(key).toBe("tensorflow-2.21.0_binding-4.22.0_addon-2_napi-v8_linux-x64_cpu")
     for (const change of Object.keys(facts)) expect(entryKey({ ...facts, [change]: "other" })).not.toBe(key)
   })
 

@@ -72,7 +72,10 @@ async function load(found: Installation): Promise<NativeBackend> {
   applyEnvironment(process.env)
   defineRemovedFunctions()
   const require = createRequire(import.meta.url)
-  const tf = withoutBanners(keepBanners ? undefined : join(installation.addonFolder, "stderr_gate.node"), () => {
+  const addon = processAddon(join(installation.addonFolder, "process_addon.node"))
+  // A user's own setting is one that was tried.
+  if (process.env["MALLOC_ARENA_MAX"] === undefined) addon?.limitArenas()
+  const tf = withoutBanners(keepBanners ? undefined : addon, () => {
     try {
       return withoutArguments(() => require(BINDING_PACKAGE) as TensorFlow)
     } catch (error) {
@@ -153,9 +156,14 @@ function defineRemovedFunctions(): void {
   util["isArray"] = Array.isArray
 }
 
-interface StderrGate {
+/** What `scripts/setup/process-addon.cc` offers. */
+interface ProcessAddon {
+  /** Holds the error stream back. Whether it could. */
   capture(): boolean
+  /** Lets it go again; what was written meanwhile. */
   release(): string
+  /** One memory arena for all threads that start from now on. Whether the C library can do that. */
+  limitArenas(): boolean
 }
 
 /** Lines that TensorFlow prints on every start, whatever log level is asked for, and that ask nothing of anybody. */
@@ -176,15 +184,18 @@ export function dropBanners(text: string): string {
     .join("")
 }
 
+/** The addon that the set-up compiles beside the binding; a binding that was built by hand has none. */
+function processAddon(file: string): ProcessAddon | undefined {
+  return existsSync(file) ? (createRequire(import.meta.url)(file) as ProcessAddon) : undefined
+}
+
 /** Runs `work` with the error stream held back, then prints what was not a banner. */
-function withoutBanners<T>(gateFile: string | undefined, work: () => T): T {
-  if (gateFile === undefined || !existsSync(gateFile)) return work()
-  const gate = createRequire(import.meta.url)(gateFile) as StderrGate
-  if (!gate.capture()) return work()
+function withoutBanners<T>(addon: ProcessAddon | undefined, work: () => T): T {
+  if (!addon?.capture()) return work()
   try {
     return work()
   } finally {
-    process.stderr.write(dropBanners(gate.release()))
+    process.stderr.write(dropBanners(addon.release()))
   }
 }
 
