@@ -93,7 +93,7 @@ export class CaseModel {
  */
 export class GraphRuns {
   private readonly model = new CaseModel()
-  private readonly added = new Map<string, { readonly group: string; readonly failure?: unknown }>()
+  private readonly added = new Map<string, { readonly group: string; readonly failure?: Error }>()
   private readonly feeds = new Map<string, Record<string, HostTensor>>()
   private readonly results = new Map<string, ReadonlyMap<string, HostTensor>>()
   private directory: string | undefined
@@ -103,8 +103,8 @@ export class GraphRuns {
   add(id: string, graph: Graph, feeds: ReadonlyMap<string, NdArray>, group = ""): void {
     try {
       this.model.addTo(group, id, graph)
-    } catch (failure) {
-      this.added.set(id, { group, failure })
+    } catch (thrown) {
+      this.added.set(id, { group, failure: thrown instanceof Error ? thrown : new Error(String(thrown)) })
       return
     }
     this.added.set(id, { group })
@@ -124,7 +124,7 @@ export class GraphRuns {
   /** Outputs of a graph by name. @throws what kept it from being added or run */
   of(id: string): ReadonlyMap<string, HostTensor> {
     const { group, failure } = this.added.get(id)!
-    if (failure !== undefined) throw failure
+    if (failure) throw failure
     let results = this.results.get(group)
     if (!results) {
       results = this.session!.call(group, this.feeds.get(group)!)
