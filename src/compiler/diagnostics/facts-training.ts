@@ -22,7 +22,7 @@ export type TrainingFact =
       /** the models that the parts of the selector are of */
       readonly names: readonly [string, string]
     }
-  | { readonly kind: "no-model-in-file"; readonly span: Span }
+  | { readonly kind: "no-model-in-file"; readonly span: Span; readonly ablations: readonly string[] }
   | { readonly kind: "several-models"; readonly span: Span; readonly names: readonly string[] }
   | {
       readonly kind: "unknown-base"
@@ -93,11 +93,18 @@ export const TRAINING_FACTS = {
   "no-model-in-file": {
     code: "MDL4002",
     severity: "error",
-    describe: ({ span }) => ({
-      title: "There is no model in this file",
-      labels: [at(span, "only blocks and functions are defined here")],
-      hint: "add `model Name { ... }`, or name another file",
-    }),
+    describe: ({ span, ablations }) =>
+      ablations.length === 0
+        ? {
+            title: "There is no model in this file",
+            labels: [at(span, "only blocks and functions are defined here")],
+            hint: "add `model Name { ... }`, or name another file",
+          }
+        : {
+            title: "There is no model in this file",
+            labels: [at(span, `it has ablations of models of other files: ${listed(ablations.map(quoted), "and")}`)],
+            hint: `say which: file.mdl#${ablations[0]}`,
+          },
   },
   "several-models": {
     code: "MDL4003",

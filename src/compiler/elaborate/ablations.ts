@@ -128,12 +128,18 @@ export function selectVariant(
 
   const chosen = selector === undefined || selector === "" ? onlyModel() : chain(selector.split("+"))
   if (!chosen) return { output: undefined, diagnostics }
-  const output = merge(chosen, selector || chosen.model.name.text)
+  const output = merge(chosen, selector || (chosen.ablations.at(-1)?.item ?? chosen.model).name.text)
   return { output: diagnostics.length > 0 ? undefined : output, diagnostics }
 
   function onlyModel(): Line | undefined {
     const models = [...module.definitions.values()].filter((d) => d.kind === "model")
-    if (models.length === 0) return report({ kind: "no-model-in-file", span: start })
+    if (models.length === 0) {
+      // A file of variants: with one, there is no doubt about which is meant.
+      const ablations = [...module.definitions.values()].filter((d) => d.kind === "ablation")
+      const [only] = ablations
+      if (only && ablations.length === 1) return chain([only.name.text])
+      return report({ kind: "no-model-in-file", span: start, ablations: ablations.map((d) => d.name.text) })
+    }
     if (models.length > 1) {
       return report({ kind: "several-models", span: models[1]!.name.span, names: models.map((m) => m.name.text) })
     }

@@ -189,6 +189,32 @@ ablation fixed of sizes { set dim = 4 }`
   })
 })
 
+describe("a file without models", () => {
+  const base = { "base.mdl": "model Base(dim: int = 8) { input x: f32[N, 4]  output y = linear(x, dim) }" }
+  const compiled = (text: string) => compileText(`import { Base } from "./base"\n${text}`, {}, base)
+
+  test("means its only ablation", () => {
+    const { variant, output } = compiled("ablation wide of Base { set dim = 16 }")
+    expect(variant!.name).toBe("wide")
+    expect(output!.graph.parameters.map(({ shape }) => shape)).toEqual([[16, 4], [16]])
+  })
+
+  test("asks which of its ablations is meant", () => {
+    expect(messages(compiled("ablation wide of Base {}  ablation narrow of Base {}"))).toBe(
+      [
+        "error[MDL4002]: There is no model in this file",
+        "  --> model.mdl:1:1",
+        "   |",
+        ' 1 | import { Base } from "./base"',
+        "   | ^ it has ablations of models of other files: `wide` and `narrow`",
+        "   |",
+        "   = help: say which: file.mdl#wide",
+        "",
+      ].join("\n"),
+    )
+  })
+})
+
 describe("the models of the repository", () => {
   test("are found through an import from a neighbour", () => {
     const host = fileHost("models")
