@@ -156,6 +156,29 @@ describe("a trainer package", () => {
     own.close()
   }, 300_000)
 
+  test("in bf16 starts from the same weights and takes nearly the same steps", async () => {
+    // Wide enough for its products to be worth rounding.
+    const text = `model Wide {
+      input image: f32[N, 3, H = 32, W = 32]
+      target mask: f32[N, 1, H, W]
+      let a = conv2d(image, 32, kernel = 3) |> relu()
+      let b = conv2d(a, 32, kernel = 3) |> relu()
+      output probability = sigmoid(conv2d(b, 1))
+      loss dice = dice_loss(probability, mask)
+      train { batch = 2 }
+    }`
+    writeFileSync(join(root, "wide.mdl"), text)
+    const totals = async (precision: string): Promise<readonly number[]> => {
+      await compile(join(root, "wide.mdl"), "-o", join(root, precision), "--precision", precision)
+      const lines = await trainerIn(join(root, precision), "--random", "--steps", "2", "--seed", String(SEED))
+      return lines.map((line) => line["total"] as number)
+    }
+    const [wide, narrow] = [await totals("f32"), await totals("bf16")]
+    expect(narrow).not.toEqual(wide)
+    expect(narrow).toHaveLength(2)
+    narrow.forEach((total, step) => expect(total / wide[step]!).toBeCloseTo(1, 2))
+  }, 180_000)
+
   test("says what is wrong when it has no data, and exits with 1", async () => {
     const failure = trainer("--data", join(root, "nowhere"))
     await expect(failure).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("has no index.json") })
