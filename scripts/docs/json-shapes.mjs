@@ -40,6 +40,11 @@ const SHAPES = {
     ["src/compiler/targets/onnx/export.ts", ["ExportedTensor"]],
     ["src/runtime/onnx/parity.ts", ["ParityReport", "ParityCase", "OutputDifference"]],
   ],
+  "weights-inspect": [
+    ["src/runtime/weights/inspect-weights.ts", ["WeightsReport", "StoredTensor", "ModelFit", "SectionFit"]],
+    ["src/runtime/weights/fit.ts", ["Misshaped"]],
+  ],
+  "weights-export": [["src/runtime/weights/export-weights.ts", ["ExportedWeights"]]],
   "data-inspect": [
     [`${DATA}/inspect.ts`, ["DatasetReport", "SplitReport", "Duplicate"]],
     [`${DATA}/sample.ts`, ["DataProblem"]],

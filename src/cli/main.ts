@@ -31,6 +31,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: "write ONNX, checked against the trainer",
     load: async () => (await import("./export.js")).exportCommand(),
   },
+  weights: {
+    summary: "look into weights, or write those of a run",
+    load: async () => (await import("./weights.js")).weightsCommand(),
+  },
   data: { summary: "describe, check or make a data set", load: async () => (await import("./data.js")).dataCommand() },
   demo: {
     summary: "the whole path on a small phantom data set",

@@ -32,6 +32,7 @@ interface TrainFlags {
   readonly workers?: number
   readonly precision?: Precision
   readonly memory?: number
+  readonly weights?: string
   readonly report: boolean
   readonly profile?: boolean
   readonly json?: boolean
@@ -45,10 +46,20 @@ export class Interrupted extends Error {
 }
 
 /** Options that make a run what it is; they cannot change when it goes on. */
-const FIXED = ["run", "batch", "accumulate", "size", "seed", "evalEvery", "precision", "memory"] as const
+const FIXED = ["run", "batch", "accumulate", "size", "seed", "evalEvery", "precision", "memory", "weights"] as const
 
 /** Options that say how a run goes, which is nothing to a profile of single steps. */
-const OF_A_RUN = ["run", "resume", "checkpoint", "steps", "epochs", "accumulate", "evalEvery", "workers"] as const
+const OF_A_RUN = [
+  "run",
+  "resume",
+  "checkpoint",
+  "steps",
+  "epochs",
+  "accumulate",
+  "evalEvery",
+  "workers",
+  "weights",
+] as const
 
 /** The `train` command. */
 export function trainCommand(): Command {
@@ -74,6 +85,10 @@ export function trainCommand(): Command {
       "--memory <size>",
       "at most so much for a step's activations, as in 2GB: the rest is computed a second time",
       byteSize,
+    )
+    .option(
+      "--weights <file>",
+      "start from these: a file of `mdl weights export`, a checkpoint, or the folder of a run",
     )
     .option("--no-report", "do not write report.html")
     .option("--profile", "train nothing: measure a few steps, and tell how long each line of the model takes")
@@ -123,8 +138,8 @@ function newRun(model: string | undefined, flags: TrainFlags) {
   if (flags.data === undefined) throw new UserError(`--data is missing: the folder of a data set\n  ${usage}`)
   if (flags.run === undefined) throw new UserError(`--run is missing: the folder to make for the run\n  ${usage}`)
   if (flags.checkpoint !== undefined) throw new UserError("--checkpoint goes with --resume: a new run has none yet")
-  const { data, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory } = flags
-  return { model, data, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory }
+  const { data, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory, weights } = flags
+  return { model, data, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory, weights }
 }
 
 /** What is measured with --profile. @throws UserError for options that are about a run */

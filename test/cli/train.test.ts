@@ -35,6 +35,7 @@ describe("a profile", () => {
     [["m.mdl"], /--data is missing/],
     [["m.mdl", "--data", "d", "--run", "r"], /--run has no meaning with --profile/],
     [["m.mdl", "--data", "d", "--eval-every", "3"], /--eval-every has no meaning with --profile/],
+    [["m.mdl", "--data", "d", "--weights", "w"], /--weights has no meaning with --profile/],
     [["m.mdl", "--data", "d"], /there is no file m\.mdl/],
   ])("%j", async (argv, message) => {
     const failed = await failureOf("--profile", ...argv)
@@ -49,6 +50,7 @@ describe("going on", () => {
     [["--resume", "r", "--batch", "4"], /--batch cannot change when a run goes on/],
     [["--resume", "r", "--precision", "bf16"], /--precision cannot change/],
     [["--resume", "r", "--memory", "1GB"], /--memory cannot change/],
+    [["--resume", "r", "--weights", "w.safetensors"], /--weights cannot change/],
     [["--resume", "r", "--eval-every", "4"], /--eval-every cannot change/],
     [["--resume", "r"], /r is not the folder of a run: it has no run\.json/],
   ])("%j", async (argv, message) => {

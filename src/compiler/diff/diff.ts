@@ -13,6 +13,7 @@ import { attributesKey } from "../ir/builder.js"
 import { type Dim, format, formatShape } from "../ir/dims.js"
 import type { AttributeValue, Graph, GraphNode, Initializer, ValueId } from "../ir/graph.js"
 import { summarise, type ModelSummary } from "../summary.js"
+import { fitTensors } from "./tensor-fit.js"
 
 export interface SectionChange {
   readonly section: string
@@ -168,15 +169,8 @@ function initializerText(initializer: Initializer): string {
 }
 
 function checkpointFit(a: Graph, b: Graph): ModelDiff["checkpoint"] {
-  const old = new Map(a.parameters.map((p) => [p.name, p.shape.join("x")] as const))
-  const fresh = new Map(b.parameters.map((p) => [p.name, p.shape.join("x")] as const))
-  const shared = [...fresh].filter(([name]) => old.has(name))
-  return {
-    fits: shared.filter(([name, shape]) => old.get(name) === shape).length,
-    misshaped: shared.filter(([name, shape]) => old.get(name) !== shape).map(([name]) => name),
-    missing: [...fresh.keys()].filter((name) => !old.has(name)),
-    extra: [...old.keys()].filter((name) => !fresh.has(name)),
-  }
+  const { fits, ...others } = fitTensors(a.parameters, b.parameters)
+  return { fits: fits.length, ...others }
 }
 
 // ------------------------------------------------------------------------------------------------------- operations

@@ -127,16 +127,7 @@ function transposed(axes: SpatialAxes, cases: readonly OpCase[]): OpDefinition {
     cost: ([x, filter]) => ({ macs: macs(x!.shape, filter!.shape) }),
     layout: axes === 2 ? { kind: "spatial", inputs: [0], outputs: [0], filters: [1] } : { kind: "fixed" },
     precision: { kind: "products" },
-    tensorflow: (context) => {
-      const [x, filter] = context.inputs as readonly [string, string]
-      const [xType, filterType] = context.inputTypes as readonly [ConcreteType, ConcreteType]
-      const yType = context.outputTypes[0]!
-      const geometry = physicalGeometry(axes, context.attributes, yType, filterType)
-      if (axes === 2) return [lowerInputGradient(context, geometry, x, filter)]
-      const image = rowImage(context, x, xType.shape)
-      const y = lowerInputGradient(context, geometry, image, rowFilter(context, filter, filterType.shape))
-      return [rowFromImage(context, y, yType.shape)]
-    },
+    tensorflow: transposedInTensorFlow(axes),
     onnx: (context) => {
       const padding = integersAttribute(context.attributes, "padding")
       return context.node("ConvTranspose", context.inputs, {
@@ -196,6 +187,23 @@ const casesOf = (axes: SpatialAxes): readonly OpCase[] =>
   }))
 
 /** The records of the transposed convolutions. */
+/**
+ * The lowering of a transposed convolution, and of the gradient of a convolution by its input, which is the same thing: of
+ * data and filter.
+ */
+export function transposedInTensorFlow(axes: SpatialAxes): OpDefinition["tensorflow"] {
+  return (context) => {
+    const [x, filter] = context.inputs as readonly [string, string]
+    const [xType, filterType] = context.inputTypes as readonly [ConcreteType, ConcreteType]
+    const yType = context.outputTypes[0]!
+    const geometry = physicalGeometry(axes, context.attributes, yType, filterType)
+    if (axes === 2) return [lowerInputGradient(context, geometry, x, filter)]
+    const image = rowImage(context, x, xType.shape)
+    const y = lowerInputGradient(context, geometry, image, rowFilter(context, filter, filterType.shape))
+    return [rowFromImage(context, y, yType.shape)]
+  }
+}
+
 export const transposedConvolution = {
   conv_transpose1d: transposed(1, casesOf(1)),
   conv_transpose2d: transposed(2, casesOf(2)),

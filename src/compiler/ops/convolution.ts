@@ -24,15 +24,9 @@ import {
   xSpec,
   type SpatialAxes,
 } from "./convolution-signature.js"
-import {
-  lowerConvolution,
-  lowerFilterGradient,
-  lowerInputGradient,
-  rowFilter,
-  rowFromFilter,
-} from "./convolution-tensorflow.js"
+import { lowerConvolution, lowerFilterGradient, rowFilter, rowFromFilter } from "./convolution-tensorflow.js"
 import type { ConcreteType, OpCase, OpDefinition } from "./definition.js"
-import { transposedConvolution } from "./convolution-transpose.js"
+import { transposedConvolution, transposedInTensorFlow } from "./convolution-transpose.js"
 import { NotInInference } from "./not-in-inference.js"
 import { integersAttribute, numberAttribute } from "./shapes.js"
 import { dimList } from "./sized-attributes.js"
@@ -117,16 +111,7 @@ function inputGradient(axes: SpatialAxes, cases: readonly OpCase[]): OpDefinitio
     cost: ([dy, filter]) => ({ macs: macs(dy!.shape, filter!.shape) }),
     layout: axes === 2 ? { kind: "spatial", inputs: [0], outputs: [0], filters: [1] } : { kind: "fixed" },
     precision: { kind: "products" },
-    tensorflow: (context) => {
-      const [dy, filter] = context.inputs as readonly [string, string]
-      const [dyType, filterType] = context.inputTypes as readonly [ConcreteType, ConcreteType]
-      const xType = context.outputTypes[0]!
-      const geometry = physicalGeometry(axes, context.attributes, xType, filterType)
-      if (axes === 2) return [lowerInputGradient(context, geometry, dy, filter)]
-      const image = rowImage(context, dy, dyType.shape)
-      const dx = lowerInputGradient(context, geometry, image, rowFilter(context, filter, filterType.shape))
-      return [rowFromImage(context, dx, xType.shape)]
-    },
+    tensorflow: transposedInTensorFlow(axes),
     onnx: () => {
       throw new NotInInference(name)
     },

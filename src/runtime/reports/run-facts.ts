@@ -10,7 +10,7 @@ import { formatSetting } from "../../compiler/elaborate/values.js"
 import { sizeOf } from "../../compiler/ops/ndarray.js"
 import { parseReference } from "../model-file.js"
 import { loadBackend } from "../native/backend.js"
-import type { RunRecord } from "../runs/run-folder.js"
+import type { RunRecord, RunWeights } from "../runs/run-folder.js"
 import type { Ending, LogEntry, RunScores } from "../runs/run-log.js"
 import type { ModelFacts, ReportData, TrainingFacts } from "./report-data.js"
 
@@ -83,17 +83,22 @@ export function sourcesOf({ model }: RunRecord): ReportData["sources"] {
 }
 
 /** Versions and machine. Loads the native backend, which a report of a run has loaded anyway. */
-export async function environmentOf({ versions, created }: RunRecord): Promise<ReportData["environment"]> {
+export async function environmentOf({ versions, created, weights }: RunRecord): Promise<ReportData["environment"]> {
   const { gpus, tensorflowVersion } = await loadBackend()
   const processors = cpus()
   return [
     ["started", created.slice(0, 16).replace("T", " ") + " UTC"],
+    ...(weights ? [["from weights", weightsText(weights)] as const] : []),
     ["mdl", versions["mdl"] ?? "unknown"],
     ["TensorFlow", `${tensorflowVersion}, ${gpus.length > 0 ? gpus.join(", ") : "CPU"}`],
     ["ONNX Runtime", packageVersion("onnxruntime-node")],
     ["Node", process.versions.node],
     ["machine", `${processors.length} x ${processors[0]?.model.trim() || process.arch}`],
   ]
+}
+
+function weightsText({ file, sha256, loaded, missing }: RunWeights): string {
+  return `${file} (${sha256.slice(0, 8)}): ${loaded} of ${loaded + missing} tensors`
 }
 
 function packageVersion(name: string): string {

@@ -64,7 +64,8 @@ export class CheckpointError extends UserError {
   override readonly name = "CheckpointError"
 }
 
-const FORMAT = "mdl-checkpoint/1"
+/** `format` in the metadata. */
+export const CHECKPOINT_FORMAT = "mdl-checkpoint/1"
 
 export function checkpointPath(runFolder: string, name: CheckpointName): string {
   return join(runFolder, "checkpoints", `${name}.safetensors`)
@@ -79,7 +80,7 @@ export async function writeCheckpoint(
   files: FileOperations = NODE_FILES,
 ): Promise<string> {
   const metadata = new Map([
-    ["format", FORMAT],
+    ["format", CHECKPOINT_FORMAT],
     ["step", String(state.step)],
     ["epoch", String(state.position.epoch)],
     ["batch", String(state.position.batch)],
@@ -133,7 +134,7 @@ async function readWhole(runFolder: string, name: CheckpointName): Promise<Check
   const path = checkpointPath(runFolder, name)
   const { metadata, tensors } = await readSafetensors(path)
   const format = metadata.get("format")
-  if (format !== FORMAT)
+  if (format !== CHECKPOINT_FORMAT)
     throw new SafetensorsError(path, `is no checkpoint of a run: its format is ${format ?? "not given"}`)
   const sha256 = metadata.get(CHECKSUM)
   if (sha256 === undefined) throw new SafetensorsError(path, "is damaged: it has no checksum")

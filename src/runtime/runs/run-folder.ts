@@ -67,6 +67,20 @@ export interface RunOptions {
   readonly memory?: number
 }
 
+/** Weights that a run started from, see `mdl train --weights`. */
+export interface RunWeights {
+  /** name of the file, or of the folder of the run, without its path */
+  readonly file: string
+  /** SHA-256 of the file; of a run, of its best checkpoint */
+  readonly sha256: string
+  /** tensors that were loaded */
+  readonly loaded: number
+  /** tensors of the model that the file lacks */
+  readonly missing: number
+  /** tensors of the file that the model lacks */
+  readonly leftOver: number
+}
+
 export interface RunRecord {
   readonly format: typeof RUN_FORMAT
   /** ISO 8601 */
@@ -77,6 +91,8 @@ export interface RunRecord {
   /** by the name of the input */
   readonly tokenizers: Readonly<Record<string, TokenizerDescription>>
   readonly options: RunOptions
+  /** absent in a run from first values */
+  readonly weights?: RunWeights
   readonly versions: Readonly<Record<string, string>>
 }
 

@@ -20,6 +20,7 @@ import { programHash, requireFreeFolder, RUN_FORMAT, RunFolder, type RunData } f
 import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
 import { sizeText } from "../byte-sizes.js"
 import { UserError } from "../user-error.js"
+import { readStartWeights, type StartWeights } from "../weights/start-weights.js"
 import { planInputs } from "./feeds.js"
 import { chooseTokenizer } from "./tokenizer-choice.js"
 import { trackingOf } from "./tracking.js"
@@ -44,6 +45,8 @@ export interface NewRunOptions {
   readonly precision?: Precision | undefined
   /** bytes for the activations of a step; no limit when absent */
   readonly memory?: number | undefined
+  /** a safetensors file, a checkpoint or the folder of a run: what the weights start from */
+  readonly weights?: string | undefined
   readonly files?: FileOperations | undefined
 }
 
@@ -56,6 +59,8 @@ export interface PreparedRun {
   readonly dataset: Dataset
   readonly model: ElaboratedModel
   readonly building: TrainerOptions
+  /** undefined: first values */
+  readonly weights: StartWeights | undefined
 }
 
 /** Checks everything and makes the run folder. @throws UserError, ModelError, DataError, BackendUnavailable */
@@ -94,6 +99,7 @@ export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
     const notes = trainSamples.map((sample) => sample.note)
     tokenizers[plan.note.name] = (await chooseTokenizer(plan.note, notes)).describe()
   }
+  const weights = options.weights === undefined ? undefined : await readStartWeights(options.weights, model)
   const { tensorflowVersion, bindingVersion } = await loadBackend()
   const folder = await RunFolder.create(
     options.run,
@@ -121,6 +127,7 @@ export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
         precision,
         ...(memory === undefined ? {} : { memory }),
       },
+      ...(weights && { weights: weights.record }),
       versions: {
         mdl: toolVersion(),
         node: process.versions.node,
@@ -131,7 +138,7 @@ export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
     trainer.savedModel,
     options.files,
   )
-  return { folder, dataset, model, building }
+  return { folder, dataset, model, building, weights }
 }
 
 /** @throws UserError when the step does not fit in the memory that was asked for */

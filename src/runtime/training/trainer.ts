@@ -13,6 +13,7 @@ import { RunFolder, type RunRecord } from "../runs/run-folder.js"
 import { lockRun } from "../runs/run-lock.js"
 import { NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
+import { loadStartWeights, type StartWeights } from "../weights/start-weights.js"
 import { multipliesBf16, processorFlags, readProcessor } from "../native/probes.js"
 import { planInputs } from "./feeds.js"
 import type { TrainingObserver, TrainResult } from "./observer.js"
@@ -49,8 +50,9 @@ export interface ResumeOptions extends RunningOptions {
  * @throws UserError (bad options, a folder that is not free, TrainingDiverged), ModelError, DataError, BackendUnavailable
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { folder, dataset } = await prepareRun(options)
-  return locked(folder, () => runFrom({ folder, dataset, checkpoint: undefined, isNew: true }, options, options.files))
+  const { folder, dataset, weights } = await prepareRun(options)
+  const start: Start = { folder, dataset, checkpoint: undefined, weights, isNew: true }
+  return locked(folder, () => runFrom(start, options, options.files))
 }
 
 /**
@@ -74,9 +76,10 @@ export async function resumeTraining(options: ResumeOptions): Promise<TrainResul
     const there = await existingCheckpoints(folder.path)
     const checkpoint = options.checkpoint ?? (there.length === 0 ? undefined : "last")
     if (checkpoint === undefined) {
+      requireFirstValues(record, folder.path)
       options.observer?.warning?.("no checkpoint had been written, so training starts from its first step")
     }
-    return runFrom({ folder, dataset, checkpoint, isNew: false }, options, options.files)
+    return runFrom({ folder, dataset, checkpoint, weights: undefined, isNew: false }, options, options.files)
   })
 }
 
@@ -102,6 +105,19 @@ function requireSameData({ data }: RunRecord, dataset: Dataset): void {
   )
 }
 
+/**
+ * A run keeps no copy of the weights it started from, and first values would be another run.
+ *
+ * @throws UserError for a run that started from weights
+ */
+function requireFirstValues({ weights, model }: RunRecord, run: string): void {
+  if (weights === undefined) return
+  throw new UserError(
+    `the run in ${run} started from the weights in ${weights.file} and was stopped before its first checkpoint: ` +
+      `start it again in a new folder\n  mdl train ${model.reference} --weights ${weights.file} ...`,
+  )
+}
+
 /** @throws UserError when the run is at its limit */
 function requireWorkLeft({ state }: Checkpoint, { options }: RunRecord, run: string): void {
   if (hasWorkLeft(state, options)) return
@@ -115,12 +131,14 @@ interface Start {
   readonly dataset: Dataset
   /** undefined: from the first values */
   readonly checkpoint: CheckpointName | undefined
+  /** of a new run; undefined: first values */
+  readonly weights: StartWeights | undefined
   /** whether this call made the folder */
   readonly isNew: boolean
 }
 
 async function runFrom(
-  { folder, dataset, checkpoint, isNew }: Start,
+  { folder, dataset, checkpoint, weights, isNew }: Start,
   running: RunningOptions,
   files: FileOperations | undefined,
 ): Promise<TrainResult> {
@@ -145,9 +163,16 @@ async function runFrom(
     const validLoader = keep(await openSplit(record, plan, valid, { training: false, workers: Math.min(workers, 1) }))
     const session = keep(await NativeSession.open(folder.modelPath))
     if (saved) restore(session, saved)
-    else session.init(record.options.seed, stepsPerEpoch(trainLoader.batchesPerEpoch, record.description.accumulate))
+    else {
+      session.init(record.options.seed, stepsPerEpoch(trainLoader.batchesPerEpoch, record.description.accumulate))
+      if (weights) loadStartWeights(session, weights)
+    }
     // What the log says beyond the checkpoint is done again.
     await folder.rewindLog(saved ? saved.state.step : -1)
+    for (const text of weights?.warnings ?? []) {
+      running.observer?.warning?.(text)
+      await folder.log({ kind: "warning", step: 0, text })
+    }
     loop = new TrainingLoop({
       folder,
       plan,
