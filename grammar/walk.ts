@@ -51,7 +51,6 @@ export function statementExpressions(statement: Statement): readonly Expression[
     case "output":
     case "loss":
     case "return":
-      return [statement.value]
     case "const":
       return [statement.value]
     case "param":
