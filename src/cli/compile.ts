@@ -3,11 +3,11 @@
  */
 
 import { resolve } from "node:path"
-import { Command, InvalidArgumentError, Option } from "commander"
+import { Command, InvalidArgumentError } from "commander"
 import type { DataIndex } from "../compiler/package/data-format.js"
 import { settingsLeftOut } from "../compiler/package/trainer-source.js"
 import { trainerPackage } from "../compiler/package/trainer-package.js"
-import { PRECISIONS, type Precision } from "../compiler/passes/precision.js"
+import type { Precision } from "../compiler/passes/precision.js"
 import { buildTrainer } from "../compiler/trainer.js"
 import { parseReference, requireModel, sourceHash } from "../runtime/model-file.js"
 import { writeDataFiles } from "../runtime/package/data-files.js"
@@ -17,6 +17,7 @@ import { toolVersion } from "../runtime/runs/tool-version.js"
 import { DEFAULTS } from "../runtime/training/prepare.js"
 import { UserError } from "../runtime/user-error.js"
 import { grouped, print, printJson } from "./output.js"
+import { precisionOption } from "./precision-option.js"
 
 interface CompileFlags {
   readonly output: string
@@ -34,9 +35,7 @@ export function compileCommand(): Command {
     .requiredOption("-o, --output <dir>", "folder to make; an earlier package there is replaced")
     .option("--batch <n>", "cases in a batch", count)
     .option("--size <pixels>", "height and width: sets the symbols H and W", count)
-    .addOption(
-      new Option("--precision <type>", "of the step's large products; weights and sums are f32").choices(PRECISIONS),
-    )
+    .addOption(precisionOption())
     .option("--data <dir>", "also put this data set into the package, decoded and tokenised")
     .option("--json", "print as JSON")
     .action(async (reference: string, flags: CompileFlags) => {

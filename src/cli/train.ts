@@ -5,7 +5,7 @@
  * Thin: the work is in runtime/training/. Ctrl-C lets the step finish and writes a checkpoint; a second one ends at once.
  */
 import { Command, InvalidArgumentError, Option } from "commander"
-import { PRECISIONS, type Precision } from "../compiler/passes/precision.js"
+import type { Precision } from "../compiler/passes/precision.js"
 import { reportForRun } from "../runtime/reports/report-for-run.js"
 import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
 import type { TrainResult } from "../runtime/training/observer.js"
@@ -15,6 +15,7 @@ import { resumeTraining, train } from "../runtime/training/trainer.js"
 import { parseSize } from "../runtime/byte-sizes.js"
 import { UserError } from "../runtime/user-error.js"
 import { print, printJson } from "./output.js"
+import { precisionOption } from "./precision-option.js"
 import { profileText } from "./profile-text.js"
 
 interface TrainFlags {
@@ -78,9 +79,7 @@ export function trainCommand(): Command {
     .option("--seed <n>", "of first values, order, dropout and masks", seedNumber)
     .option("--eval-every <steps>", "score the validation split so often, instead of after every epoch", positive)
     .option("--workers <n>", "threads that read images ahead", wholeNumber)
-    .addOption(
-      new Option("--precision <type>", "of the step's large products; weights and sums are f32").choices(PRECISIONS),
-    )
+    .addOption(precisionOption())
     .option(
       "--memory <size>",
       "at most so much for a step's activations, as in 2GB: the rest is computed a second time",

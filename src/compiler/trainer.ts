@@ -153,9 +153,9 @@ export function buildTrainer(model: ElaboratedModel, options: TrainerOptions): T
 /** One training step, and what of it is done once for each note when that is asked for. */
 function trainingStep(model: ElaboratedModel, hoist: boolean): ReturnType<typeof hoistFrozen> {
   const { program } = optimise("training", trainProgram(model))
+  if (!hoist) return { encode: undefined, train: program }
   const notes = model.inputs.filter(({ kind }) => kind === "tokens")
-  const inputs = new Set(hoist ? notes.flatMap(({ name }) => [`${name}_ids`, `${name}_valid`]) : [])
-  return hoistFrozen(program, inputs)
+  return hoistFrozen(program, new Set(notes.flatMap(({ name }) => [`${name}_ids`, `${name}_valid`])))
 }
 
 /** Sizes after the first axis, which is the batch. */

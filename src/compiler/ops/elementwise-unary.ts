@@ -20,6 +20,18 @@ function castTo(dtype: string, value: number): number {
   return dtype === "bool" ? Number(value !== 0) : value
 }
 
+/** The next integer in one direction; `kernel` is its name in TensorFlow and in ONNX. */
+function toInteger(name: string, kernel: string, doc: string, apply: (x: number) => number): OpDefinition {
+  return unary({
+    doc,
+    tensorflow: kernel,
+    onnx: kernel,
+    apply,
+    gradient: { none: `${name} is constant between integers and jumps at them` },
+    cases: cases({ low: -3, high: 3, awayFromZero: 0.05 }),
+  })
+}
+
 export const elementwiseUnary = {
   neg: unary({
     precision: { kind: "follows" },
@@ -133,22 +145,8 @@ export const elementwiseUnary = {
     },
     cases: cases({ low: -2.5, high: 2.5 }),
   }),
-  floor: unary({
-    doc: "The largest integer that is not above x, as f32.",
-    tensorflow: "Floor",
-    onnx: "Floor",
-    apply: Math.floor,
-    gradient: { none: "floor is constant between integers and jumps at them" },
-    cases: cases({ low: -3, high: 3, awayFromZero: 0.05 }),
-  }),
-  ceil: unary({
-    doc: "The smallest integer that is not below x, as f32.",
-    tensorflow: "Ceil",
-    onnx: "Ceil",
-    apply: Math.ceil,
-    gradient: { none: "ceil is constant between integers and jumps at them" },
-    cases: cases({ low: -3, high: 3, awayFromZero: 0.05 }),
-  }),
+  floor: toInteger("floor", "Floor", "The largest integer that is not above x, as f32.", Math.floor),
+  ceil: toInteger("ceil", "Ceil", "The smallest integer that is not below x, as f32.", Math.ceil),
   round: unary({
     doc: "The nearest integer, as f32; halves go to the even one, as in `torch.round`.",
     tensorflow: "Round",

@@ -8,6 +8,7 @@
  * not known yet is filled up with the first of them, because programs have a fixed batch. When the notes do not fit into
  * the memory that is allowed, the ones met first stay and the others are encoded each time: slower, and the same numbers.
  */
+import { sizeOf } from "../../compiler/ops/ndarray.js"
 import type { SignatureEntry } from "../../compiler/targets/tensorflow/signatures.js"
 import type { Feeds, HostTensor, NativeSession } from "../session.js"
 
@@ -55,7 +56,7 @@ export class EncodedNotes {
     const entries = keys.map((key) => (this.known.get(key) ?? fresh.get(key))!)
     return Object.fromEntries(
       this.outputs.map(({ name, shape }, output): [string, HostTensor] => {
-        const data = new Float32Array(shape.reduce((product, size) => product * size, 1))
+        const data = new Float32Array(sizeOf(shape))
         entries.forEach(({ rows }, row) => data.set(rows[output]!, row * rows[output]!.length))
         return [name, { dtype: "f32", shape, data }]
       }),
@@ -75,11 +76,7 @@ export class EncodedNotes {
     return new Map(
       missing.map(([key], row) => {
         const entry: Entry = {
-          rows: this.outputs.map(({ name }) => {
-            const { data } = results.get(name)!
-            const width = data.length / batch
-            return Float32Array.from(data.subarray(row * width, (row + 1) * width))
-          }),
+          rows: this.outputs.map(({ name }) => Float32Array.from(rowOf(results.get(name)!, row))),
         }
         const size = entry.rows.reduce((sum, { byteLength }) => sum + byteLength, 0)
         if (this.bytes + size <= this.limit) {
@@ -95,19 +92,22 @@ export class EncodedNotes {
   private key(feeds: Feeds, row: number): string {
     return this.inputs
       .map(({ name }) => {
-        const { data, shape } = feeds[name]!
-        const width = data.length / shape[0]!
-        const part = data.subarray(row * width, (row + 1) * width)
+        const part = rowOf(feeds[name]!, row)
         return Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString("latin1")
       })
       .join("|")
   }
 }
 
-/** The named rows of a tensor, in order. */
-function pickRows({ dtype, shape, data }: HostTensor, rows: readonly number[]): HostTensor {
+/** One row along the first axis: a view, not a copy. */
+function rowOf({ shape, data }: Pick<HostTensor, "shape" | "data">, row: number): HostTensor["data"] {
   const width = data.length / shape[0]!
-  const picked = data.slice(0, rows.length * width)
-  rows.forEach((row, place) => picked.set(data.subarray(row * width, (row + 1) * width), place * width))
-  return { dtype, shape: [rows.length, ...shape.slice(1)], data: picked }
+  return data.subarray(row * width, (row + 1) * width)
+}
+
+/** The named rows of a tensor, as many as it has, in order. */
+function pickRows(tensor: HostTensor, rows: readonly number[]): HostTensor {
+  const data = tensor.data.slice()
+  rows.forEach((row, place) => data.set(rowOf(tensor, row), (place * data.length) / rows.length))
+  return { ...tensor, data }
 }
