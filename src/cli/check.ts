@@ -42,6 +42,7 @@ export function checkCommand(): Command {
       else if (options.format === "github") print(renderGithub(diagnostics, sources))
       else if (diagnostics.length > 0) {
         process.stderr.write(`${renderTerminal(diagnostics, sources, { colour: pc.isColorSupported })}\n`)
+        process.stderr.write(`${pc.dim(`an example and what to do: mdl explain ${diagnostics[0]!.code}`)}\n`)
       }
       if (hasErrors(diagnostics)) process.exitCode = 1
       else if (!options.json)

@@ -17,6 +17,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: "find everything that is wrong with models",
     load: async () => (await import("./check.js")).checkCommand(),
   },
+  explain: {
+    summary: "what an error code means",
+    load: async () => (await import("./explain.js")).explainCommand(),
+  },
   fmt: { summary: "format files", load: async () => (await import("./fmt.js")).fmtCommand() },
   summary: { summary: "shapes, parameters, cost", load: async () => (await import("./summary.js")).summaryCommand() },
   diff: { summary: "what an edit or an ablation changed", load: async () => (await import("./diff.js")).diffCommand() },
