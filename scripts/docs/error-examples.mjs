@@ -312,7 +312,12 @@ export const ERROR_EXAMPLES = {
   "vary-not-chosen": {
     text: `${model("  output probability = sigmoid(conv2d(image, 1, kernel = size))").replace("model Small", "model Small(size: int = 3)")}\n\nablation kernels of Small { vary size in [1, 5] }`,
     selector: "kernels",
-    fix: "Use one `ablation` with `set` for each value. `mdl check` checks every value of a `vary`.",
+    fix: "Choose one of the values behind `#`. `mdl check` checks every value of a `vary`, `mdl ablate` trains each.",
+  },
+  "no-such-choice": {
+    text: `${model("  output probability = sigmoid(conv2d(image, 1, kernel = size))").replace("model Small", "model Small(size: int = 3)")}\n\nablation kernels of Small { vary size in [1, 5] }`,
+    selector: "kernels[size=4]",
+    fix: "Write a path and a value as they stand in the `vary`. To train with another value, add it there.",
   },
   "unknown-setting": {
     text: model(OUTPUT + "\n  train { learning_rate = 3 }"),

@@ -16,6 +16,7 @@ const GROUPS = [
   [/^MDL21/, "Names"],
   [/^MDL22/, "Arguments"],
   [/^MDL23/, "Definitions and instances"],
+  [/^MDL24/, "Names in published files"],
   [/^MDL30/, "Shapes"],
   [/^MDL31/, "Kinds of values"],
   [/^MDL32/, "Sizes and numbers when compiling"],

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 /**
- * Writes the generated documentation: docs/operators.md, docs/errors.md, and the marked parts of docs/language.md and
- * docs/commands.md.
+ * Writes the generated documentation: docs/operators.md, docs/errors.md, docs/grammar.md with its drawings, and the marked
+ * parts of docs/language.md, docs/commands.md and the README.
  *
  * Takes the compiled program in dist/ (`npm run build`); with --check writes nothing and exits with 1 when a page is not
  * what it would write. Everything is made before anything is written.
  */
 
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { collect, pages } from "./pages.mjs"
 
 const root = new URL("../../", import.meta.url)
@@ -28,6 +28,7 @@ for (const [path, text] of Object.entries(pages(modules, files))) {
     process.stderr.write(`${path} is not what the program says now: run \`node scripts/docs/generate.mjs\`\n`)
     process.exitCode = 1
   } else {
+    mkdirSync(new URL(".", new URL(path, root)), { recursive: true })
     writeFileSync(new URL(path, root), text)
     process.stdout.write(`wrote ${path}\n`)
   }

@@ -9,6 +9,7 @@ const DATA = "src/runtime/data"
 
 /** By command: files, and the declarations in them that the output is made of; the first is the whole. */
 const SHAPES = {
+  new: [["src/cli/new.ts", ["NewProject"]]],
   check: [["src/compiler/diagnostics/render.ts", ["JsonDiagnostic", "JsonLabel", "JsonRange"]]],
   explain: [["src/runtime/explanations.ts", ["Explanation", "ExplanationPart"]]],
   summary: [["src/compiler/summary.ts", ["ModelSummary", "SectionSummary", "ParameterCount"]]],

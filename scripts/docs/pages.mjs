@@ -7,6 +7,7 @@
  */
 
 import { errorsPage } from "./errors.mjs"
+import { grammarPages } from "./grammar.mjs"
 import { jsonParts } from "./json-shapes.mjs"
 import { builtinParts, fillParts, helpParts, libraryPart } from "./language-parts.mjs"
 import { measuredErrors, operatorsPage } from "./operators.mjs"
@@ -103,6 +104,7 @@ export function pages(modules, { readText }) {
   return {
     "docs/operators.md": operatorsPage(modules),
     "docs/errors.md": errorsPage(modules),
+    ...grammarPages(readText("grammar/mdl.ebnf")),
     "docs/language.md": fillParts(readText("docs/language.md"), parts),
     "README.md": fillParts(readText("README.md"), parts),
     "docs/commands.md": fillParts(readText("docs/commands.md"), parts),

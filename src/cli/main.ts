@@ -13,6 +13,10 @@ import { PACKAGE_ROOT } from "../runtime/model-file.js"
 
 /** Every command with the module that makes it, in the order of `mdl --help`. */
 const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
+  new: {
+    summary: "make a project to start from",
+    load: async () => (await import("./new.js")).newCommand(),
+  },
   check: {
     summary: "find everything that is wrong with models",
     load: async () => (await import("./check.js")).checkCommand(),

@@ -6,6 +6,8 @@
  */
 
 import type { ISerializedGast } from "chevrotain"
+import { resolve } from "node:path"
+import { pathToFileURL } from "node:url"
 
 export type Part =
   /** a terminal: the text of a keyword or symbol, or the name of a class of tokens in capitals */
@@ -16,66 +18,19 @@ export type Part =
 
 export type Grammar = ReadonlyMap<string, Part>
 
-export const isClass = (text: string): boolean => /^[A-Z]+$/.test(text)
-
-const sequence = (parts: readonly Part[]): Part => (parts.length === 1 ? parts[0]! : { kind: "sequence", parts })
-const choice = (parts: readonly Part[]): Part => (parts.length === 1 ? parts[0]! : { kind: "choice", parts })
-
-// --------------------------------------------------------------------------------------------------------- written
-
-/** Reads rules in EBNF. Lexical rules, in capitals, are left out: they are classes of tokens. */
-export function readEbnf(text: string): Grammar {
-  const tokens = text.replace(/\(\*[\s\S]*?\*\)/g, " ").match(/"[^"]*"|'[^']*'|[A-Za-z_]+|[=;,|(){}[\]-]/g) ?? []
-  const rules = new Map<string, Part>()
-  let at = 0
-  const take = (expected?: string): string => {
-    const token = tokens[at++]
-    if (token === undefined || (expected !== undefined && token !== expected)) {
-      throw new Error(`expected ${expected ?? "something"}, found ${token} at ${tokens.slice(at - 6, at).join(" ")}`)
-    }
-    return token
-  }
-  const alternatives = (): Part => {
-    const parts = [joined()]
-    while (tokens[at] === "|") {
-      at++
-      parts.push(joined())
-    }
-    return choice(parts)
-  }
-  const joined = (): Part => {
-    const parts = [single()]
-    while (tokens[at] === ",") {
-      at++
-      parts.push(single())
-    }
-    return sequence(parts)
-  }
-  const bracketed = (close: string): Part => {
-    const part = alternatives()
-    take(close)
-    return part
-  }
-  const single = (): Part => {
-    const token = take()
-    if (token === "(") return bracketed(")")
-    if (token === "[") return { kind: "optional", part: bracketed("]") }
-    if (token === "{") return { kind: "repeated", part: bracketed("}") }
-    if (token.startsWith('"')) return { kind: "token", text: token.slice(1, -1) }
-    return isClass(token) ? { kind: "token", text: token } : { kind: "rule", name: token }
-  }
-  while (at < tokens.length) {
-    const name = take()
-    take("=")
-    if (isClass(name)) {
-      while (take() !== ";");
-      continue
-    }
-    rules.set(name, alternatives())
-    take(";")
-  }
-  return rules
+interface Reader {
+  /** Whether a terminal is a class of tokens, such as NAME. */
+  isClass(text: string): boolean
+  sequence(parts: readonly Part[]): Part
+  choice(parts: readonly Part[]): Part
+  /** Reads rules in EBNF, without the lexical ones. */
+  readEbnf(text: string): Grammar
 }
+
+/** Plain JavaScript, because the page of the grammar is made from it without a compiler. */
+const reader = (await import(pathToFileURL(resolve("scripts/docs/ebnf.mjs")).href)) as Reader
+export const { isClass, readEbnf } = reader
+const { sequence, choice } = reader
 
 // ----------------------------------------------------------------------------------------------------------- recorded
 
