@@ -91,16 +91,18 @@ module.exports = {
     {
       name: "reachable-from-a-command",
       comment:
-        "What no command, worker, script or entry of the package reaches is left over, even when its files import one another.",
+        "What no command, worker, page, script or entry of the package reaches is left over, even when its files import one another.",
       severity: "error",
-      from: { path: "^src/(cli/main|index|training|runtime/data/worker)\\.ts$" },
+      from: {
+        path: "^src/(cli/main|index|training|runtime/data/worker|runtime/serving/page/(main|inference-worker))\\.ts$",
+      },
       // The verifiers of graphs run after each pass in tests; the Prettier plugin and the description of symbols are for editors.
       to: {
         path: "^(src|grammar)/",
         pathNot: [
           "\\.d\\.ts$",
           "^src/compiler/(ir/verify|passes/properties|resolve/describe)\\.ts$",
-          "^src/(cli/main|index|training)\\.ts$",
+          "^src/(cli/main|index|training|runtime/serving/page/(main|inference-worker))\\.ts$",
         ],
         reachable: false,
       },

@@ -31,6 +31,11 @@ export class Competitors {
     return { label, peer, isOurs: true, ...(await peer.ask("open", request)) }
   }
 
+  /** Ours, that trains as `mdl train` does when it is asked to. */
+  trainer() {
+    return { peer: this.start("MDL", process.execPath, "training.mjs") }
+  }
+
   /** PyTorch's, from the weights and the batch in the file `shared`. */
   async torch({ torch }, shared, { precision = "f32", tuned = false } = {}) {
     const label = `PyTorch${precision === "bf16" ? ", autocast" : ""}${tuned ? ", channels last, fused Adam" : ""}`

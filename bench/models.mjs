@@ -11,12 +11,15 @@ import { fileURLToPath } from "node:url"
 const HERE = dirname(fileURLToPath(import.meta.url))
 const ROOT = join(HERE, "..")
 
+const AUGMENTED = "set train.augment = [row_blur(), photometric(), flip_rotate()]"
 /** Variants of models/reclmis.mdl that only the benchmark needs. */
 const RECLMIS_VARIANTS = `
 /// Nothing random: no dropout, and every token is hidden.
 ablation still of RecLMIS { set dropout = 0.0  set mask_image = 1.0  set mask_text = 1.0 }
 /// The text encoder as the published model has it: fixed.
 ablation fixed_text of RecLMIS { freeze language }
+/// The published augmentations, which \`quick\` leaves out.
+ablation augmented of RecLMIS { ${AUGMENTED} }
 `
 
 /** @param {string} scratch */
@@ -24,6 +27,8 @@ export function models(scratch) {
   const reclmis = join(scratch, "reclmis.mdl")
   writeFileSync(reclmis, readFileSync(join(ROOT, "models", "reclmis.mdl"), "utf8") + RECLMIS_VARIANTS)
   const unet = join(HERE, "unet-bench.mdl")
+  const augmented = join(scratch, "augmented.mdl")
+  writeFileSync(augmented, `${readFileSync(unet, "utf8")}\nablation augmented of UNetBench { ${AUGMENTED} }\n`)
   return {
     unet: {
       title: "U-Net 96x96, widths 16-32-64-128",
@@ -60,5 +65,11 @@ export function models(scratch) {
         },
       },
     },
+    /** for the part that trains from files */
+    fromFiles: [
+      { title: "U-Net 96x96, widths 16-32-64-128", model: `${augmented}#augmented`, size: undefined, batch: 2 },
+      { title: "RecLMIS quick, 96x96, 24 tokens", model: `${reclmis}#quick+augmented`, size: 96, batch: 16 },
+      { title: "U-Net of LViT, 224x224", model: join(ROOT, "models", "unet.mdl"), size: 224, batch: 2 },
+    ],
   }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Side-by-side benchmark: ours against others, in one run.
 //
-// Takes: --only PART,... (unet, reclmis, memory, encoder, compile; all of them), --rounds N (25), --threads N (all cores),
-//        --precision f32,bf16, --without NAME (torch, tfjs; repeatable), --json FILE.
+// Takes: --only PART,... (unet, reclmis, memory, encoder, compile, loader; all of them), --rounds N (25), --threads N (all
+//        cores), --precision f32,bf16, --without NAME (torch, tfjs; repeatable), --json FILE.
 // Gives: tables on stdout, and last the ratios beside their targets; with --json also all samples and the machine. Exit 1 when
 //        competitors do not compute the same thing: unequal parameter counts, or different losses from the same weights.
 // Why so: see bench/parts. A target that is missed is told and is no error: the figures depend on the machine.
@@ -13,6 +13,7 @@ import { parseArgs } from "node:util"
 import { models } from "./models.mjs"
 import { compilePart } from "./parts/compile.mjs"
 import { encoderPart } from "./parts/encoder.mjs"
+import { loaderPart } from "./parts/loader.mjs"
 import { memoryPart } from "./parts/memory.mjs"
 import { stepPart } from "./parts/steps.mjs"
 import { printTable, say } from "./print.mjs"
@@ -33,6 +34,11 @@ const PARTS = {
   ],
   encoder: async (setting, { reclmis }) => [await encoderPart(setting, reclmis)],
   compile: async (setting) => [await compilePart(setting)],
+  loader: async (setting, { fromFiles }) => {
+    const results = []
+    for (const model of fromFiles) results.push(await loaderPart(setting, model))
+    return results
+  },
 }
 
 /** Parts that PyTorch takes part in. */

@@ -134,7 +134,7 @@ export type Change =
 // -------------------------------------------------------------------------------------------------------- statements
 
 export type Statement =
-  LetStatement | ParamStatement | ConstStatement | NamedStatement | ReturnStatement | CheckStatement
+  LetStatement | ParamStatement | ConstStatement | NamedStatement | ReturnStatement | CheckStatement | WeightsStatement
 
 /** `let x = e` or `let { v, skips } = e` (record pattern, with optional renaming `{ v: vision }`) */
 export interface LetStatement extends Node {
@@ -189,6 +189,33 @@ export interface CheckStatement extends Node {
   readonly condition: Expression
   readonly message: Expression
 }
+
+/** `weights "Hugging Face" { layer[i].ln_1 = "layers.{i}.layer_norm1" }`: names of parameters in published files. */
+export interface WeightsStatement extends Node {
+  readonly kind: "weights"
+  readonly doc: string | undefined
+  /** whose names they are */
+  readonly scheme: { readonly text: string; readonly span: Span }
+  readonly entries: readonly WeightEntry[]
+}
+
+/** `layer[i].attn.q = "layers.{i}.self_attn.q_proj"`: one part, or the same part of every repetition. */
+export interface WeightEntry extends Node {
+  readonly path: WeightPath
+  /** names, and what is made of the tensors; only evaluated when compiling */
+  readonly value: Expression
+}
+
+export interface WeightPath extends Node {
+  readonly parts: readonly WeightPathPart[]
+}
+
+export type WeightPathPart =
+  | { readonly kind: "name"; readonly name: Identifier }
+  /** `[i]`: every number, called `i` in the names on the right */
+  | { readonly kind: "variable"; readonly name: Identifier }
+  /** `[0]` */
+  | { readonly kind: "number"; readonly text: string; readonly span: Span }
 
 // ------------------------------------------------------------------------------------------------------------- types
 

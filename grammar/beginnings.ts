@@ -11,7 +11,7 @@ import { SECTION_ROLES } from "./ast.js"
 import * as t from "./tokens.js"
 
 /** What the innermost open bracket holds; `none` is everything that has no lines: lists, arguments, records. */
-export type Context = "file" | "model" | "body" | "train" | "ablation" | "none"
+export type Context = "file" | "model" | "body" | "train" | "ablation" | "weights" | "none"
 
 const STATEMENT_WORDS = new Set<TokenType>([t.Let, t.Return, t.Check, t.Param, t.State, t.Const, t.Output, t.Loss])
 const MEMBER_WORDS = new Set<TokenType>([...STATEMENT_WORDS, t.Optional, t.Input, t.Target, t.Frozen, t.Train])
@@ -44,6 +44,8 @@ export class Beginnings {
         return this.beginsItem(index) || (ITEM_WORDS.has(type) && this.fresh(index))
       case "train":
         return isName(type) && isEqual(this.type(index + 1))
+      case "weights":
+        return couldBegin && this.beginsWeight(index)
       case "ablation":
         return couldBegin && this.beginsChange(index)
       case "model":
@@ -71,7 +73,26 @@ export class Beginnings {
       return !isEqual(next) && next !== t.Colon && this.type(index - 1) !== t.Dot
     }
     if (type === t.Output || type === t.Loss) return isName(next) && isEqual(after)
+    if (type === t.Weights) return this.isString(index + 1)
     return (type === t.Param || type === t.State || type === t.Const) && isName(next) && after === t.Colon
+  }
+
+  isString(index: number): boolean {
+    const type = this.type(index)
+    return type !== undefined && isA(type, t.StringLiteral)
+  }
+
+  /** `layer[i].attn.q =` */
+  private beginsWeight(index: number): boolean {
+    if (!isName(this.type(index))) return false
+    for (let at = index + 1; ;) {
+      if (this.type(at) === t.Dot) at += 2
+      else if (this.type(at) === t.LeftSquare) {
+        // Whatever is in the brackets, so that a slip in them is found at its own line.
+        while (this.type(at) !== undefined && this.type(at) !== t.RightSquare) at++
+        at++
+      } else return isEqual(this.type(at))
+    }
   }
 
   private beginsChange(index: number): boolean {
@@ -140,6 +161,7 @@ export class Beginnings {
       case "ablation":
         return this.firstOnLine(index) && this.beginsLine(index, "ablation")
       case "train":
+      case "weights":
       case "none":
         return false
     }
@@ -173,7 +195,7 @@ export class Beginnings {
     if (type === undefined || type === t.Using) return false
     if (isName(type) || CLOSERS.has(type)) return true
     if (type === t.True || type === t.False || type === t.None) return true
-    return type === t.NumberLiteral || isA(type, t.StringLiteral)
+    return type === t.NumberLiteral || this.isString(index)
   }
 }
 

@@ -245,9 +245,42 @@ class Builder {
         if (condition === undefined || message === undefined) throw new Error("a check has two expressions")
         return { kind: "check", condition: this.expression(condition), message: this.expression(message), span }
       }
+      case "weights": {
+        const scheme = cst.token(node, "STRING")
+        return {
+          kind: "weights",
+          doc,
+          scheme: { text: cst.text(scheme), span: cst.tokenSpan(scheme) },
+          entries: cst.lines(node, "weight").map((weight) => {
+            const path = this.weightPath(cst.node(weight, "weight_path"))
+            return { path, value: this.value(weight), span: cst.span(weight) }
+          }),
+          span,
+        }
+      }
       default:
         throw new Error(`no AST for the rule ${node.name}`)
     }
+  }
+
+  /** `layer[i].attn.q`: its parts in the order of the text, which the tree keeps by kind of token. */
+  private weightPath(node: CstNode): ast.WeightPath {
+    const { cst } = this
+    const parts: (ast.WeightPathPart & { readonly at: number })[] = []
+    for (const [label, kind] of [
+      ["NAME", "name"],
+      ["WORD", "name"],
+      ["variable", "variable"],
+    ] as const) {
+      for (const token of cst.tokens(node, label)) {
+        parts.push({ kind, name: cst.identifier(token), at: token.startOffset })
+      }
+    }
+    for (const token of cst.tokens(node, "NUMBER")) {
+      parts.push({ kind: "number", text: token.image, span: cst.tokenSpan(token), at: token.startOffset })
+    }
+    const inOrder = parts.sort((a, b) => a.at - b.at).map(({ at: _, ...part }) => part)
+    return { parts: inOrder, span: cst.span(node) }
   }
 
   // ---------------------------------------------------------------------------------------------------------- types

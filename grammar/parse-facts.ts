@@ -16,8 +16,8 @@ import { noteOf } from "./structure.js"
 import * as t from "./tokens.js"
 
 const ITEMS = ["import", "block", "fn", "model", "ablation"]
-const STATEMENTS = ["let", "param", "state", "const", "output", "loss", "return", "check"]
-const MEMBERS = ["input", "target", "optional", "let", "const", "output", "loss", "train"]
+const STATEMENTS = ["let", "param", "state", "const", "output", "loss", "return", "check", "weights"]
+const MEMBERS = ["input", "target", "optional", "let", "const", "output", "loss", "train", "weights"]
 const CHANGES = ["without", "set", "vary", "freeze", "unfreeze"]
 
 const PLACE_OF_RULE: Readonly<Record<string, Place>> = {
@@ -25,6 +25,7 @@ const PLACE_OF_RULE: Readonly<Record<string, Place>> = {
   model: "model",
   train: "train",
   ablation: "ablation",
+  weights: "weights",
 }
 
 const KNOWN: Record<Place, readonly string[]> = {
@@ -33,6 +34,7 @@ const KNOWN: Record<Place, readonly string[]> = {
   body: STATEMENTS,
   train: ["optimizer", "schedule", "batch", "epochs"],
   ablation: CHANGES,
+  weights: [],
 }
 
 /** Where lines that begin with a word belong, for those that stand in the wrong place. */
@@ -92,7 +94,7 @@ class Explainer {
     const opens = note.firstOnLine || previous.tokenType === t.LeftCurly || note.index === 0
     if (!isWord(token)) return this.unexpected(token, this.afterLine(previous, place))
 
-    if (place === "train") {
+    if (place === "train" || place === "weights") {
       if (next?.tokenType === t.Colon) return { kind: "colon-for-equals", span: this.span(next), name: word }
       return this.unexpected(next ?? token, ["`=`"])
     }
@@ -116,8 +118,14 @@ class Explainer {
   }
 
   private afterLine(previous: IToken, place: Place): readonly string[] {
-    const line = { file: "a definition", model: "the next line", body: "the next line", train: "the next setting" }
-    const next = place === "ablation" ? "the next change" : line[place]
+    const next = {
+      file: "a definition",
+      model: "the next line",
+      body: "the next line",
+      train: "the next setting",
+      ablation: "the next change",
+      weights: "the next name",
+    }[place]
     return previous.tokenType === t.LeftCurly || place === "file" ? [next] : ["an operator", next]
   }
 
@@ -144,8 +152,9 @@ class Explainer {
     const typeInValue = this.typeAfterEquals(problem)
     if (typeInValue !== undefined) return typeInValue
     const callee = this.openerOf(token)
+    const inWeights = rule === "weight" || rule === "weight_path"
     const inCall = (rule === "postfix" || rule === "arguments") && callee?.tokenType === t.LeftParen
-    if (inCall && type === t.Colon && previous !== undefined && isWord(previous)) {
+    if ((inCall || inWeights) && type === t.Colon && previous !== undefined && isWord(previous)) {
       return { kind: "colon-for-equals", span: this.span(token), name: previous.image }
     }
     const expected = this.expected(problem)

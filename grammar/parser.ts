@@ -265,6 +265,7 @@ export class MdlParser extends ExpressionParser {
       { ALT: () => this.SUBRULE(this.named) },
       { ALT: () => this.SUBRULE(this.return) },
       { ALT: () => this.SUBRULE(this.check) },
+      { ALT: () => this.SUBRULE(this.weights) },
     ])
   })
 
@@ -314,7 +315,51 @@ export class MdlParser extends ExpressionParser {
     this.SUBRULE2(this.expression)
   })
 
+  private readonly weights: Rule = this.RULE("weights", () => {
+    this.CONSUME(t.Weights)
+    this.CONSUME(t.StringLiteral)
+    this.CONSUME(t.LeftCurly)
+    this.MANY({ GATE: () => this.weightFollows(), DEF: () => this.SUBRULE(this.weight) })
+    this.CONSUME(t.RightCurly)
+  })
+
+  private readonly weight: Rule = this.RULE("weight", () => {
+    this.SUBRULE(this.weight_path)
+    this.CONSUME(t.Equal)
+    this.SUBRULE(this.expression)
+  })
+
+  private readonly weight_path: Rule = this.RULE("weight_path", () => {
+    this.CONSUME(t.Name)
+    this.MANY(() =>
+      this.OR([
+        {
+          ALT: () => {
+            this.CONSUME(t.Dot)
+            this.CONSUME(t.Word)
+          },
+        },
+        {
+          ALT: () => {
+            this.CONSUME(t.LeftSquare)
+            this.OR2([
+              { ALT: () => this.CONSUME2(t.Name, { LABEL: "variable" }) },
+              { ALT: () => this.CONSUME(t.NumberLiteral) },
+            ])
+            this.CONSUME(t.RightSquare)
+          },
+        },
+      ]),
+    )
+  })
+
   // ---------------------------------------------------------------------------------------------------------- gates
+
+  /** A name alone begins no entry; better to say so than to fail within one. */
+  private weightFollows(): boolean {
+    const { tokenType } = this.LA(2)
+    return this.equalFollows() || tokenType === t.Dot || tokenType === t.LeftSquare
+  }
 
   private memberFollows(): boolean {
     const { tokenType, image } = this.LA(1)

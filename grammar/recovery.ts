@@ -50,11 +50,11 @@ export interface StrayToken {
 export type Problem = FailedLine | StrayToken
 
 /** Rules that can be given up without giving up what is around them. */
-const LINES = new Set(["item", "member", "statement", "setting", "change"])
+const LINES = new Set(["item", "member", "statement", "setting", "change", "weight"])
 /** The same, for parts of a list: given up at the next comma. */
 const PARTS = new Set(["parameter"])
 /** Rules that repeat lines. */
-const REPEATING = new Set(["file", "model", "body", "train", "ablation", "do"])
+const REPEATING = new Set(["file", "model", "body", "train", "ablation", "do", "weights"])
 
 const CLOSERS = new Set<TokenType>([RightParen, RightSquare, RightCurly])
 

@@ -154,7 +154,7 @@ class Structurer {
     }
     if (this.stack.length === 0 || this.look.beginsLine(index, this.context)) return
     // `monitor = x +` and on the next line `loss  batch = 4`: in `train` that is a value and the next setting.
-    if (this.context === "train" && this.look.expectsValue(index)) return
+    if ((this.context === "train" || this.context === "weights") && this.look.expectsValue(index)) return
     const kinds: readonly Context[] = ["file", "model", "ablation", "body"]
     const kind = kinds.find((context) => this.look.beginsForSure(index, context))
     if (kind === undefined) return
@@ -247,6 +247,7 @@ class Structurer {
       if (outer === "file" && this.item === t.Model) return "model"
       if (outer === "file" && this.item === t.Ablation) return "ablation"
       if (outer === "model" && before === t.Train) return "train"
+      if (this.look.type(index - 2) === t.Weights && this.look.isString(index - 1)) return "weights"
       return "body"
     }
     // What stands where a value does is a record, or a `do`, which begins with one of three words.

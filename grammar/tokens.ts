@@ -69,6 +69,7 @@ export const State = contextual("state")
 export const Const = contextual("const")
 export const Output = contextual("output")
 export const Loss = contextual("loss")
+export const Weights = contextual("weights")
 export const Without = contextual("without")
 export const Freeze = contextual("freeze")
 export const Unfreeze = contextual("unfreeze")
@@ -184,7 +185,7 @@ export const BRACKET_PAIRS: readonly (readonly [TokenType, TokenType])[] = [
 const KEYWORDS: TokenType[] = [
   ...[Import, Fn, Let, Return, Check, If, Then, Else, For, In, Fold, And, Or, Not, True, False, None],
   ...[Block, Model, Ablation, From, As, Of, Optional, Input, Target, Using, Frozen, Train, Param, State, Const],
-  ...[Output, Loss],
+  ...[Output, Loss, Weights],
   ...[Without, Freeze, Unfreeze, Set, Vary],
 ].sort((a, b) => b.name.length - a.name.length)
 

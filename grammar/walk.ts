@@ -57,5 +57,7 @@ export function statementExpressions(statement: Statement): readonly Expression[
       return statement.initial ? [statement.initial] : []
     case "check":
       return [statement.condition, statement.message]
+    case "weights":
+      return statement.entries.map(({ value }) => value)
   }
 }

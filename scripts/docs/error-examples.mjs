@@ -203,6 +203,50 @@ export const ERROR_EXAMPLES = {
     text: model("  param scale: f32[1] = ones\n  output probability = sigmoid(conv2d(image, 1) * scale)"),
     fix: "Parameters belong to blocks: write one around it.",
   },
+  // ------------------------------------------------------------------------------------- names in published files
+  "weights-of-nothing": {
+    text: model(`  encoder vision {
+    let features = conv2d(image, 8)
+    weights "Others" { feature = "backbone.conv1" }
+  }
+  output probability = sigmoid(conv2d(features, 1))`),
+    fix: "Write the part as it is called in a checkpoint of the model, without the name of what the `weights` stand in.",
+  },
+  "weights-named-twice": {
+    text: model(`  encoder vision {
+    let features = conv2d(image, 8)
+    weights "Others" {
+      features.weight = "conv1.weight"
+      features.weight = "conv1.kernel"
+    }
+  }
+  output probability = sigmoid(conv2d(features, 1))`),
+    fix: "Keep one, or write both in one line with `or`.",
+  },
+  "weights-unknown-number": {
+    text: model(`  encoder vision {
+    let layer = fold x = image for i in 0..2 => conv2d(x, 3)
+    weights "Others" { layer[i] = "blocks.{i}.{j}" }
+  }
+  output probability = sigmoid(conv2d(layer, 1))`),
+    fix: "What stands in braces is a position of the path on the left.",
+  },
+  "weights-number-unused": {
+    text: model(`  encoder vision {
+    let layer = fold x = image for i in 0..2 => conv2d(x, 3)
+    weights "Others" { layer[i] = "blocks" }
+  }
+  output probability = sigmoid(conv2d(layer, 1))`),
+    fix: "Write the position into the name in braces. For one position only, write its number on the left: `layer[0]`.",
+  },
+  "weights-of-many": {
+    text: model(`  encoder vision {
+    let features = conv2d(image, 8)
+    weights "Others" { features = transpose("conv1", [1, 0, 2, 3]) }
+  }
+  output probability = sigmoid(conv2d(features, 1))`),
+    fix: "Name the parameter on the left.",
+  },
   // -------------------------------------------------------------------------------------------------- shapes
   "dims-differ": {
     text: model(`  let a = conv2d(image, 8)

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Writes the generated documentation: docs/operators.md, docs/errors.md, docs/grammar.md with its drawings, and the marked
- * parts of docs/language.md, docs/commands.md and the README.
+ * parts of docs/language.md, docs/commands.md, docs/training.md and the README.
  *
  * Takes the compiled program in dist/ (`npm run build`); with --check writes nothing and exits with 1 when a page is not
  * what it would write. Everything is made before anything is written.

@@ -23,6 +23,10 @@ const SHAPES = {
     ["src/runtime/runs/checkpoint.ts", ["BestScore"]],
     ["src/runtime/metrics/segmentation.ts", ["Summary", "Spread"]],
   ],
+  "train-log": [
+    ["src/runtime/runs/run-log.ts", ["LogEntry", "StepsEntry", "EvaluationEntry", "EpochEntry", "WarningEntry"]],
+    ["src/runtime/runs/run-log.ts", ["RunScores"]],
+  ],
   "train-profile": [
     ["src/runtime/training/profile.ts", ["TrainingProfile"]],
     [
@@ -32,11 +36,33 @@ const SHAPES = {
     ["src/compiler/targets/tensorflow/profile.ts", ["Phase"]],
   ],
   eval: [
-    ["src/runtime/training/evaluate.ts", ["Evaluation"]],
+    ["src/runtime/training/evaluate.ts", ["Evaluation", "EvaluatedCase"]],
     ["src/runtime/training/scoring.ts", ["ScoredCase"]],
     ["src/runtime/metrics/segmentation.ts", ["CaseScores", "Summary", "Spread"]],
+    ["src/runtime/metrics/conventions.ts", ["OverlapScores", "PixelCounts", "ConventionScores"]],
+    ["src/runtime/metrics/case-measures.ts", ["CaseMeasures", "MeasureSummaries", "MeasureSummary"]],
+    ["src/runtime/metrics/calibration.ts", ["Calibration", "CalibrationBin"]],
+    [
+      "src/runtime/training/note-adherence.ts",
+      ["NoteAdherence", "NoteEffect", "MeanInterval", "AdherenceCase", "ChangedReading", "OppositeReading"],
+    ],
   ],
-  predict: [["src/runtime/prediction/write-prediction.ts", ["WrittenPrediction"]]],
+  ablate: [
+    [
+      "src/runtime/ablation/result.ts",
+      ["AblationResult", "VariantResult", "SeedResult", "OverSeeds", "Comparison", "MissingMember"],
+    ],
+    ["src/runtime/ablation/plan.ts", ["Budget"]],
+    ["src/runtime/statistics/bootstrap.ts", ["BootstrapInterval"]],
+  ],
+  predict: [
+    ["src/runtime/prediction/write-prediction.ts", ["WrittenPrediction"]],
+    ["src/runtime/prediction/interest.ts", ["WeighedPiece"]],
+    ["src/cli/predict.ts", ["PredictedWith"]],
+  ],
+  "predict-many": [["src/runtime/prediction/predict-many.ts", ["ManyPredictions", "FailedCase", "MeanScores"]]],
+  "predict-index": [["src/runtime/prediction/prediction-index.ts", ["IndexEntry"]]],
+  serve: [["src/cli/serve.ts", ["ServingReport"]]],
   export: [
     ["src/runtime/deployment/export-model.ts", ["ExportResult"]],
     ["src/compiler/targets/onnx/export.ts", ["ExportedTensor"]],
@@ -45,10 +71,13 @@ const SHAPES = {
   "weights-inspect": [
     ["src/runtime/weights/inspect-weights.ts", ["WeightsReport", "StoredTensor", "ModelFit", "SectionFit"]],
     ["src/runtime/weights/fit.ts", ["Misshaped"]],
+    ["src/runtime/weights/published-fit.ts", ["FoundScheme"]],
   ],
+  "weights-import": [["src/runtime/weights/import-weights.ts", ["ImportedWeights"]]],
   "weights-export": [["src/runtime/weights/export-weights.ts", ["ExportedWeights"]]],
   "data-inspect": [
-    [`${DATA}/inspect.ts`, ["DatasetReport", "SplitReport", "Duplicate"]],
+    [`${DATA}/inspect.ts`, ["DatasetReport", "SplitReport", "SideReport", "DataWarning"]],
+    [`${DATA}/inspect-duplicates.ts`, ["DuplicateReport", "Duplicate"]],
     [`${DATA}/sample.ts`, ["DataProblem"]],
   ],
   "data-synth": [[`${DATA}/phantom.ts`, ["PhantomReport"]]],

@@ -108,5 +108,6 @@ export function pages(modules, { readText }) {
     "docs/language.md": fillParts(readText("docs/language.md"), parts),
     "README.md": fillParts(readText("README.md"), parts),
     "docs/commands.md": fillParts(readText("docs/commands.md"), parts),
+    "docs/training.md": fillParts(readText("docs/training.md"), parts),
   }
 }

@@ -12,7 +12,9 @@ import { acquireLock } from "./lock.mjs"
 import { SetupProblem } from "./output.mjs"
 
 const STAMP = ".source-hash"
-const CONFIGURATION = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"]
+/** The tool, and the page of `mdl serve`, which is compiled for browsers. */
+const PROGRAMS = ["tsconfig.build.json", "src/runtime/serving/page/tsconfig.json"]
+const CONFIGURATION = ["tsconfig.json", ...PROGRAMS, "package-lock.json"]
 
 function typeScriptFiles(root, folder) {
   if (!existsSync(join(root, folder))) return []
@@ -92,14 +94,13 @@ export async function ensureBuild({ root, lockFile, output, log, runner = run })
     }
     const end = output.during("build: tsc into dist/")
     const tsc = join(root, "node_modules", "typescript", "bin", "tsc")
-    const result = await runner(process.execPath, [tsc, "-p", "tsconfig.build.json", "--noEmitOnError"], {
-      cwd: root,
-      log,
-    })
-    end(result.code === 0 ? "done" : "failed")
-    if (result.code !== 0) {
+    for (const program of PROGRAMS.filter((name) => existsSync(join(root, name)))) {
+      const result = await runner(process.execPath, [tsc, "-p", program, "--noEmitOnError"], { cwd: root, log })
+      if (result.code === 0) continue
+      end("failed")
       throw new SetupProblem(`the sources do not compile:\n${result.output.trimEnd()}`, { fix: ["npm run build"] })
     }
+    end("done")
     writeFileSync(join(dist, STAMP), JSON.stringify(sources))
   } finally {
     release()

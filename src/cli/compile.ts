@@ -4,13 +4,12 @@
 
 import { resolve } from "node:path"
 import { Command, InvalidArgumentError } from "commander"
-import type { DataIndex } from "../compiler/package/data-format.js"
 import { settingsLeftOut } from "../compiler/package/trainer-source.js"
 import { trainerPackage } from "../compiler/package/trainer-package.js"
 import type { Precision } from "../compiler/passes/precision.js"
 import { buildTrainer } from "../compiler/trainer.js"
 import { parseReference, requireModel, sourceHash } from "../runtime/model-file.js"
-import { writeDataFiles } from "../runtime/package/data-files.js"
+import { type WrittenData, writeDataFiles } from "../runtime/package/data-files.js"
 import { requirePackagePlace, writePackage } from "../runtime/package/write-package.js"
 import { programHash } from "../runtime/runs/run-folder.js"
 import { toolVersion } from "../runtime/runs/tool-version.js"
@@ -18,12 +17,14 @@ import { DEFAULTS } from "../runtime/training/prepare.js"
 import { UserError } from "../runtime/user-error.js"
 import { grouped, print, printJson } from "./output.js"
 import { precisionOption } from "./precision-option.js"
+import { promptOption } from "./prompt-option.js"
 
 interface CompileFlags {
   readonly output: string
   readonly batch?: number
   readonly size?: number
   readonly data?: string
+  readonly prompt?: string
   readonly precision?: Precision
   readonly json?: boolean
 }
@@ -37,6 +38,7 @@ export function compileCommand(): Command {
     .option("--size <pixels>", "height and width: sets the symbols H and W", count)
     .addOption(precisionOption())
     .option("--data <dir>", "also put this data set into the package, decoded and tokenised")
+    .addOption(promptOption())
     .option("--json", "print as JSON")
     .action(async (reference: string, flags: CompileFlags) => {
       const report = await compileModel(reference, flags)
@@ -87,10 +89,10 @@ async function compileModel(reference: string, flags: CompileFlags): Promise<Com
     epochs,
     seed,
   })
-  let index: DataIndex | undefined
+  let data: WrittenData | undefined
   await writePackage(flags.output, files, async (folder) => {
     if (flags.data === undefined) return
-    index = await writeDataFiles(resolve(folder, "data"), flags.data, trainer.description)
+    data = await writeDataFiles(resolve(folder, "data"), flags.data, trainer.description, { prompt: flags.prompt })
   })
   const { description, savedModel, report } = trainer
   return {
@@ -101,8 +103,10 @@ async function compileModel(reference: string, flags: CompileFlags): Promise<Com
     sizes: description.sizes,
     nodes: report.nodes,
     bytes: savedModel.length,
-    ...(index ? { cases: Object.fromEntries(Object.entries(index.splits).map(([s, { count: n }]) => [s, n])) } : {}),
-    leftOut: settingsLeftOut(description.training),
+    ...(data
+      ? { cases: Object.fromEntries(Object.entries(data.index.splits).map(([s, { count: n }]) => [s, n])) }
+      : {}),
+    leftOut: [...settingsLeftOut(description.training), ...(data?.leftOut ?? [])],
   }
 }
 

@@ -6,8 +6,11 @@
  */
 import { Command, InvalidArgumentError } from "commander"
 import { DataError } from "../runtime/data/data-error.js"
-import { formatReport, inspectDataset } from "../runtime/data/inspect.js"
+import { type DatasetReport, inspectDataset } from "../runtime/data/inspect.js"
 import { synthesise } from "../runtime/data/phantom.js"
+import { caseProgress } from "./case-progress.js"
+import { formatReport } from "./inspect-text.js"
+import { promptOption } from "./prompt-option.js"
 
 interface SynthFlags {
   readonly train: number
@@ -24,11 +27,12 @@ export function dataCommand(): Command {
 
   data
     .command("inspect")
-    .argument("<dir>", "folder of a data set")
+    .argument("<dir>", "folder of a data set, or a manifest (.csv, .jsonl)")
+    .addOption(promptOption())
     .option("--json", "print the report as JSON and nothing else")
     .description("count, measure and check a data set: broken files, duplicates, leakage between splits")
-    .action(async (dir: string, flags: { json?: boolean }) => {
-      const report = await inspectDataset(dir)
+    .action(async (dir: string, flags: { prompt?: string; json?: boolean }) => {
+      const report = await inspectWithProgress(dir, flags.prompt)
       process.stdout.write(flags.json ? JSON.stringify(report, undefined, 2) + "\n" : formatReport(report))
       if (!report.usable) {
         const errors = report.problems.filter((problem) => problem.severity === "error")
@@ -36,7 +40,9 @@ export function dataCommand(): Command {
         const others = errors.length + report.badFiles.length - 1
         throw new DataError({
           what: `the data set cannot be used as it is: ${first}${others > 0 ? ` (and ${others} more, see the report)` : ""}`,
-          fix: errors[0]?.fix ?? "fetch the file again, or remove its case (image, mask and row)",
+          fix:
+            errors[0]?.fix ??
+            "fetch the file again, or remove its case (image, mask and row); a mask has the size of its image",
         })
       }
     })
@@ -59,6 +65,15 @@ export function dataCommand(): Command {
     })
 
   return data
+}
+
+async function inspectWithProgress(dir: string, prompt: string | undefined): Promise<DatasetReport> {
+  const progress = caseProgress("reading")
+  try {
+    return await inspectDataset(dir, { prompt, onProgress: progress.update })
+  } finally {
+    progress.stop()
+  }
 }
 
 function wholeNumber(text: string): number {

@@ -30,10 +30,18 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
   diff: { summary: "what an edit or an ablation changed", load: async () => (await import("./diff.js")).diffCommand() },
   compile: { summary: "make a trainer package", load: async () => (await import("./compile.js")).compileCommand() },
   train: { summary: "train a model", load: async () => (await import("./train.js")).trainCommand() },
+  ablate: {
+    summary: "train and compare a model and its ablations",
+    load: async () => (await import("./ablate.js")).ablateCommand(),
+  },
   eval: { summary: "score a run on held-out cases", load: async () => (await import("./eval.js")).evalCommand() },
   predict: {
-    summary: "segment one image by a note",
+    summary: "segment images by notes",
     load: async () => (await import("./predict.js")).predictCommand(),
+  },
+  serve: {
+    summary: "try a model in the browser",
+    load: async () => (await import("./serve.js")).serveCommand(),
   },
   export: {
     summary: "write ONNX, checked against the trainer",

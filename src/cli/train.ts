@@ -2,24 +2,29 @@
  * `mdl train`: train a model on a data set, or go on with a run.
  *
  * Takes the command line. Gives: progress, a run folder, and a summary on stdout (with --json nothing but the JSON there).
- * Thin: the work is in runtime/training/. Ctrl-C lets the step finish and writes a checkpoint; a second one ends at once.
+ * Thin: the work is in runtime/training/, what a signal does in interruption.ts.
  */
 import { Command, InvalidArgumentError, Option } from "commander"
 import type { Precision } from "../compiler/passes/precision.js"
 import { reportForRun } from "../runtime/reports/report-for-run.js"
-import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
+import { CHECKPOINT_NAMES, type CheckpointName, KEPT, MOST_KEPT } from "../runtime/runs/checkpoint.js"
+import { type CheckpointInterval, parseInterval } from "../runtime/runs/checkpoint-interval.js"
 import type { TrainResult } from "../runtime/training/observer.js"
-import { durationText, progressFor, scoreText } from "../runtime/training/progress.js"
+import { bestText, durationText, scoreText } from "../runtime/training/progress.js"
+import { progressFor } from "../runtime/training/terminal-view.js"
 import { profileTraining } from "../runtime/training/profile.js"
 import { resumeTraining, train } from "../runtime/training/trainer.js"
 import { parseSize } from "../runtime/byte-sizes.js"
 import { UserError } from "../runtime/user-error.js"
+import { Interrupted, listenForInterruption } from "./interruption.js"
 import { print, printJson } from "./output.js"
 import { precisionOption } from "./precision-option.js"
+import { promptOption } from "./prompt-option.js"
 import { profileText } from "./profile-text.js"
 
 interface TrainFlags {
   readonly data?: string
+  readonly prompt?: string
   readonly run?: string
   readonly resume?: string
   readonly checkpoint?: CheckpointName
@@ -34,20 +39,26 @@ interface TrainFlags {
   readonly precision?: Precision
   readonly memory?: number
   readonly weights?: string
+  readonly keep?: number
+  readonly checkpointEvery?: CheckpointInterval
   readonly report: boolean
   readonly profile?: boolean
   readonly json?: boolean
 }
 
-/** Ctrl-C: training stopped where it was and can go on. */
-export class Interrupted extends Error {
-  override readonly name = "Interrupted"
-  /** 128 + SIGINT, as shells have it */
-  readonly exitCode = 130
-}
-
 /** Options that make a run what it is; they cannot change when it goes on. */
-const FIXED = ["run", "batch", "accumulate", "size", "seed", "evalEvery", "precision", "memory", "weights"] as const
+const FIXED = [
+  "run",
+  "prompt",
+  "batch",
+  "accumulate",
+  "size",
+  "seed",
+  "evalEvery",
+  "precision",
+  "memory",
+  "weights",
+] as const
 
 /** Options that say how a run goes, which is nothing to a profile of single steps. */
 const OF_A_RUN = [
@@ -60,6 +71,8 @@ const OF_A_RUN = [
   "evalEvery",
   "workers",
   "weights",
+  "keep",
+  "checkpointEvery",
 ] as const
 
 /** The `train` command. */
@@ -67,7 +80,8 @@ export function trainCommand(): Command {
   return new Command("train")
     .description("train a model, with checkpoints, scores and a log in a run folder; or go on with a run")
     .argument("[model]", "file.mdl, file.mdl#Model or file.mdl#ablation")
-    .option("--data <dir>", "folder of the data set")
+    .option("--data <dir>", "folder of the data set, or a manifest (.csv, .jsonl)")
+    .addOption(promptOption())
     .option("--run <dir>", "folder to make for the run")
     .option("--resume <dir>", "go on with the run in this folder, exactly where it was")
     .addOption(new Option("--checkpoint <name>", "with --resume: where to go on from").choices(CHECKPOINT_NAMES))
@@ -87,7 +101,17 @@ export function trainCommand(): Command {
     )
     .option(
       "--weights <file>",
-      "start from these: a file of `mdl weights export`, a checkpoint, or the folder of a run",
+      "start from these: a published or exported .safetensors file, a checkpoint, or the folder of a run",
+    )
+    .option(
+      "--keep <n>",
+      `how many of the latest checkpoints to keep, 1 to ${MOST_KEPT} (default: ${KEPT})`,
+      keptNumber,
+    )
+    .option(
+      "--checkpoint-every <n>",
+      "within an epoch, write a checkpoint after so many steps, or so much time: 500, 90s, 10min, 2h (default: 10min)",
+      interval,
     )
     .option("--no-report", "do not write report.html")
     .option("--profile", "train nothing: measure a few steps, and tell how long each line of the model takes")
@@ -102,7 +126,7 @@ export function trainCommand(): Command {
       const interruption = listenForInterruption()
       try {
         const running = { workers: flags.workers, observer: progressFor(process.stderr), signal: interruption.signal }
-        const { steps, epochs } = flags
+        const { steps, epochs, keep, checkpointEvery } = flags
         const result =
           flags.resume === undefined
             ? await train({ ...newRun(model, flags), ...running })
@@ -112,6 +136,8 @@ export function trainCommand(): Command {
                 checkpoint: flags.checkpoint,
                 steps,
                 epochs,
+                keep,
+                checkpointEvery,
                 ...running,
               })
         // The page shows validation cases: looking at test cases after every run would make them part of the training.
@@ -122,7 +148,8 @@ export function trainCommand(): Command {
         if (flags.json) printJson(report === undefined ? result : { ...result, report })
         else if (result.ended !== "interrupted") print(resultText(result, report))
         if (result.ended === "interrupted") {
-          throw new Interrupted(`stopped at step ${result.step}; go on with: mdl train --resume ${result.run}`)
+          const goOn = `go on with: mdl train --resume ${result.run}`
+          throw new Interrupted(`stopped at step ${result.step}; ${goOn}`, interruption.received)
         }
       } finally {
         interruption.stop()
@@ -137,8 +164,11 @@ function newRun(model: string | undefined, flags: TrainFlags) {
   if (flags.data === undefined) throw new UserError(`--data is missing: the folder of a data set\n  ${usage}`)
   if (flags.run === undefined) throw new UserError(`--run is missing: the folder to make for the run\n  ${usage}`)
   if (flags.checkpoint !== undefined) throw new UserError("--checkpoint goes with --resume: a new run has none yet")
-  const { data, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory, weights } = flags
-  return { model, data, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory, weights }
+  const { data, prompt, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory, weights } =
+    flags
+  const { keep, checkpointEvery } = flags
+  const program = { model, batch, accumulate, size, precision, memory }
+  return { ...program, data, prompt, run, steps, epochs, seed, evalEvery, weights, keep, checkpointEvery }
 }
 
 /** What is measured with --profile. @throws UserError for options that are about a run */
@@ -152,8 +182,8 @@ function profiled(model: string | undefined, flags: TrainFlags) {
     throw new UserError(
       `--${dashed(named)} has no meaning with --profile, which keeps no run: leave it out\n  ${usage}`,
     )
-  const { data, batch, size, seed, precision, memory } = flags
-  return { model, data, batch, size, seed, precision, memory }
+  const { data, prompt, batch, size, seed, precision, memory } = flags
+  return { model, data, prompt, batch, size, seed, precision, memory }
 }
 
 /** The folder to resume. @throws UserError for what cannot change in a run */
@@ -164,7 +194,8 @@ function resumedRun(model: string | undefined, flags: TrainFlags, folder: string
   if (fixed === undefined) return folder
   throw new UserError(
     `--${dashed(fixed)} cannot change when a run goes on: leave it out, or start a new run\n` +
-      "  with --resume there are --steps, --epochs, --data, --checkpoint and --workers",
+      "  with --resume there are --steps, --epochs, --data, --checkpoint, --keep,\n" +
+      "  --checkpoint-every and --workers",
   )
 }
 
@@ -188,7 +219,7 @@ function resultText(result: TrainResult, report: string | undefined): string {
     ...(valid
       ? [`validation: ${scoreText(valid)}${valid.scores ? ` (convention "${valid.scores.convention}")` : ""}`]
       : []),
-    ...(best ? [`best: ${best.metric} ${best.score.toFixed(4)} at step ${best.step}, epoch ${best.epoch + 1}`] : []),
+    ...(best ? [`best: ${bestText(best)}`] : []),
     ...warnings.map((text) => `warning: ${text}`),
     `run: ${run}`,
     ...(report === undefined ? [] : [`report: ${report}`]),
@@ -196,21 +227,22 @@ function resultText(result: TrainResult, report: string | undefined): string {
   ].join("\n")
 }
 
-/** Aborts on the first SIGINT; the second finds no listener and ends the process. */
-function listenForInterruption(): { readonly signal: AbortSignal; stop(): void } {
-  const controller = new AbortController()
-  const interrupt = (): void => {
-    process.stderr.write("\nfinishing the step and writing a checkpoint (Ctrl-C again ends at once)\n")
-    controller.abort()
-  }
-  process.once("SIGINT", interrupt)
-  return { signal: controller.signal, stop: () => process.removeListener("SIGINT", interrupt) }
-}
-
 function byteSize(text: string): number {
   const bytes = parseSize(text)
   if (bytes === undefined) throw new InvalidArgumentError("give a number with a unit, such as 800MB or 2.5GB.")
   return bytes
+}
+
+function interval(text: string): CheckpointInterval {
+  const found = parseInterval(text)
+  if (found === undefined) throw new InvalidArgumentError("give a number of steps, or a time such as 90s, 10min or 2h.")
+  return found
+}
+
+function keptNumber(text: string): number {
+  const value = positive(text)
+  if (value > MOST_KEPT) throw new InvalidArgumentError(`give a whole number from 1 to ${MOST_KEPT}.`)
+  return value
 }
 
 function positive(text: string): number {

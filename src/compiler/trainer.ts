@@ -13,7 +13,8 @@ import type { DataType, ParameterRole } from "./ir/graph.js"
 import type { Precision } from "./passes/precision.js"
 import { hoistFrozen } from "./passes/hoist.js"
 import { optimise } from "./passes/pipelines.js"
-import { evaluateProgram, predictProgram, trainProgram } from "./passes/programs.js"
+import { peakBytes, withBatch } from "./passes/memory-estimate.js"
+import { evaluateProgram, type ModelProgram, namedValues, predictProgram, trainProgram } from "./passes/programs.js"
 import { compileSavedModel, type SavedModelReport } from "./targets/tensorflow/saved-model.js"
 import { batchesPerStep, updateSpec } from "./training-plan.js"
 
@@ -65,6 +66,8 @@ export interface Trainer {
   readonly description: TrainerDescription
   readonly savedModel: Uint8Array
   readonly report: Omit<SavedModelReport, "bytes">
+  /** bytes of a training step's values at its worst moment, as estimated; 0 without losses */
+  readonly activations: number
 }
 
 export interface TrainerOptions {
@@ -147,7 +150,13 @@ export function buildTrainer(model: ElaboratedModel, options: TrainerOptions): T
     })),
     training: model.training,
   }
-  return { description, savedModel: bytes, report }
+  return { description, savedModel: bytes, report, activations: step ? activationsOf(step.train, options) : 0 }
+}
+
+/** What the step keeps at once; a memory limit holds, or building has failed before. */
+function activationsOf(step: ModelProgram, { batch, memory = Infinity }: TrainerOptions): number {
+  const { graph } = step
+  return Math.min(memory, peakBytes({ graph, results: namedValues(step) }, withBatch(graph, batch)))
 }
 
 /** One training step, and what of it is done once for each note when that is asked for. */

@@ -202,10 +202,12 @@ export class NativeSession {
   /**
    * Every variable that lasts, by name, in the language's layout: parameters, state, optimiser slots, averages, what the
    * schedule keeps, `step` and `seed`. Gradients that wait are not among them.
+   *
+   * @param only the names of those that are wanted; all by default
    */
-  read(): Map<string, HostTensor> {
+  read(only?: ReadonlySet<string>): Map<string, HostTensor> {
     this.mustBeReady("read")
-    return this.call("read", {})
+    return this.call("read", {}, only)
   }
 
   /**
@@ -234,10 +236,11 @@ export class NativeSession {
   /**
    * Runs one signature: the one native call that everything above is made of.
    *
-   * @returns every output of the signature by name
+   * @param only names of the outputs that are wanted; all by default
+   * @returns the outputs of the signature by name
    * @throws SessionError when the feeds do not fit or TensorFlow fails; tensors are freed either way
    */
-  call(signature: string, feeds: Feeds): Map<string, HostTensor> {
+  call(signature: string, feeds: Feeds, only?: ReadonlySet<string>): Map<string, HostTensor> {
     if (this.closed) throw new SessionError(`${signature} was called on a closed session`)
     const entries = this.signatures.get(signature)
     if (!entries) {
@@ -248,6 +251,7 @@ export class NativeSession {
     const inputs = entries.inputs.map(({ name, dtype, shape }) =>
       this.tf.tensor(feeds[name]!.data, [...shape], NATIVE_TYPES[dtype]),
     )
+    const outputs = only ? entries.outputs.filter(({ name }) => only.has(name)) : entries.outputs
     let results: NativeTensor[] = []
     try {
       const infos = entries.inputs.map((entry) => ({ name: entry.tensor }))
@@ -255,9 +259,9 @@ export class NativeSession {
         this.id,
         inputs,
         infos,
-        entries.outputs.map((entry) => entry.tensor),
+        outputs.map((entry) => entry.tensor),
       )
-      return new Map(entries.outputs.map((entry, index) => [entry.name, hostTensor(entry, results[index]!)]))
+      return new Map(outputs.map((entry, index) => [entry.name, hostTensor(entry, results[index]!)]))
     } catch (error) {
       throw nativeProblem(signature, error)
     } finally {

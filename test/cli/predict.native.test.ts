@@ -1,23 +1,30 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import sharp from "sharp"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import { predictCommand } from "../../src/cli/predict.js"
 import { readPixels } from "../../src/runtime/data/images.js"
-import { resizeNearest } from "../../src/runtime/prediction/predict-case.js"
+import { listCases } from "../../src/runtime/prediction/case-list.js"
+import { openOnnxPredictor } from "../../src/runtime/prediction/onnx-predictor.js"
+import { predictCase, prepareCase } from "../../src/runtime/prediction/predict-case.js"
+import { predictMany } from "../../src/runtime/prediction/predict-many.js"
+import type { Predictor } from "../../src/runtime/prediction/predictor.js"
+import { resizeNearest } from "../../src/runtime/prediction/resize.js"
+import { openRunPredictor } from "../../src/runtime/prediction/run-predictor.js"
 import { writePrediction } from "../../src/runtime/prediction/write-prediction.js"
-import { type OpenRun, openRun } from "../../src/runtime/runs/open-run.js"
+import { openModelToServe } from "../../src/runtime/serving/served-model.js"
+import { evaluateRun } from "../../src/runtime/training/evaluate.js"
 import { openWorkshop, trainLooking, type Workshop } from "../runtime/deployment/looking-model.js"
 
 const NOTE = "upper left lung"
 let workshop: Workshop
 let folder: string
-let run: OpenRun
+let run: Predictor
 let image: string
 beforeAll(async () => {
   workshop = await openWorkshop()
   folder = await trainLooking(workshop)
-  run = await openRun(folder)
+  run = await openRunPredictor(folder, { checkpoint: "best", batch: 1 })
   const images = join(workshop.data, "test", "images")
   image = join(workshop.folder, "wide.png")
   // Neither the network's size nor its proportions.
@@ -25,8 +32,8 @@ beforeAll(async () => {
     .resize(70, 45, { fit: "fill" })
     .toFile(image)
 })
-afterAll(() => {
-  run.close()
+afterAll(async () => {
+  await run.close()
   workshop.remove()
 })
 
@@ -50,7 +57,6 @@ describe("writePrediction", () => {
   })
 
   it("gives the network's own pixels, cut at the threshold", async () => {
-    const { predictCase } = await import("../../src/runtime/prediction/predict-case.js")
     const { probability, size } = await predictCase(run, image, NOTE)
     const threshold = [...probability].sort((a, b) => a - b)[probability.length >> 1]!
     const { mask } = await predict({ threshold })
@@ -101,7 +107,7 @@ describe("writePrediction", () => {
   })
 
   it("works without a note for a model that reads none, and says when one was given", async () => {
-    const blind = await openRun(await trainLooking(workshop, "Blind"))
+    const blind = await openRunPredictor(await trainLooking(workshop, "Blind"), { checkpoint: "best", batch: 1 })
     try {
       const request = { image, out: out("blind.png"), threshold: 0.5 }
       expect((await writePrediction(blind, { ...request, note: undefined })).heatmaps).toEqual([])
@@ -109,8 +115,70 @@ describe("writePrediction", () => {
         "this model reads no note: --note was not used",
       ])
     } finally {
-      blind.close()
+      await blind.close()
     }
+  })
+})
+
+describe("a run in batches", () => {
+  it("predicts as one case at a time, also where the last batch is not full", async () => {
+    const cases = await listCases({ kind: "data", root: workshop.data, split: "test" }, true)
+    const many = await openRunPredictor(folder, { checkpoint: "best", batch: 3 })
+    try {
+      expect(many.origin).toEqual(run.origin)
+      const request = { cases, threshold: 0.5, resume: false }
+      const batched = await predictMany(many, { ...request, out: out("batched") })
+      const single = await predictMany(run, { ...request, out: out("single") })
+      expect(batched).toMatchObject({ predicted: 5, failed: [] })
+      expect(batched.scores!.dice).toBeCloseTo(single.scores!.dice, 4)
+      const prepared = await Promise.all(cases.map(({ image, note }) => prepareCase(many, image, note)))
+      const [together, alone] = [await many.run(prepared.slice(3)), await run.run([prepared[4]!])]
+      expect(together).toHaveLength(2)
+      for (const [name, { data }] of Object.entries(alone[0]!)) {
+        const other = together[1]![name]!.data
+        expect(Math.max(...data.map((value, index) => Math.abs(value - other[index]!)))).toBeLessThan(1e-5)
+      }
+    } finally {
+      await many.close()
+    }
+  })
+
+  it("is what mdl eval scores", async () => {
+    const { summary } = await evaluateRun(folder, { split: "test" })
+    const cases = await listCases({ kind: "data", root: workshop.data, split: "test" }, true)
+    const { scores } = await predictMany(run, { cases, threshold: 0.5, resume: false, out: out("scored") })
+    expect(scores!.dice).toBeCloseTo(summary.dice.mean, 4)
+  })
+})
+
+describe("a run that is served", () => {
+  it("is exported in memory, with cases of its data set, and gives the same mask", async () => {
+    const served = await openModelToServe(folder)
+    expect(served).toMatchObject({ weights: "run-Looking, checkpoint best, step 2", remarks: [] })
+    expect(served.examples.map(({ split }) => split)).toEqual(Array.from({ length: 5 }, () => "test"))
+    const file = out("served.onnx")
+    writeFileSync(file, served.bytes)
+    const onnx = await openOnnxPredictor(file, 1)
+    try {
+      expect(onnx.ports).toEqual(run.ports)
+      const [ours, theirs] = [await predictCase(onnx, image, NOTE), await predictCase(run, image, NOTE)]
+      const differences = ours.probability.map((value, index) => Math.abs(value - theirs.probability[index]!))
+      expect(Math.max(...differences)).toBeLessThan(1e-4)
+      expect(ours.words[0]!.words.map(({ text }) => text)).toEqual(theirs.words[0]!.words.map(({ text }) => text))
+      expect(ours.tokens).toEqual(theirs.tokens)
+    } finally {
+      await onnx.close()
+    }
+  })
+
+  it("has no examples when its data set is gone, and says so", async () => {
+    const copy = out("moved")
+    cpSync(folder, copy, { recursive: true })
+    const path = join(copy, "run.json")
+    writeFileSync(path, readFileSync(path, "utf8").replaceAll(workshop.data, join(workshop.folder, "gone")))
+    const served = await openModelToServe(copy)
+    expect(served.examples).toEqual([])
+    expect(served.remarks[0]).toMatch(/^no examples: .*gone does not exist/)
   })
 })
 

@@ -36,6 +36,7 @@ describe("a profile", () => {
     [["m.mdl", "--data", "d", "--run", "r"], /--run has no meaning with --profile/],
     [["m.mdl", "--data", "d", "--eval-every", "3"], /--eval-every has no meaning with --profile/],
     [["m.mdl", "--data", "d", "--weights", "w"], /--weights has no meaning with --profile/],
+    [["m.mdl", "--data", "d", "--checkpoint-every", "5"], /--checkpoint-every has no meaning with --profile/],
     [["m.mdl", "--data", "d"], /there is no file m\.mdl/],
   ])("%j", async (argv, message) => {
     const failed = await failureOf("--profile", ...argv)
@@ -52,6 +53,7 @@ describe("going on", () => {
     [["--resume", "r", "--memory", "1GB"], /--memory cannot change/],
     [["--resume", "r", "--weights", "w.safetensors"], /--weights cannot change/],
     [["--resume", "r", "--eval-every", "4"], /--eval-every cannot change/],
+    [["--resume", "r", "--keep", "3", "--checkpoint-every", "2h"], /r is not the folder of a run/],
     [["--resume", "r"], /r is not the folder of a run: it has no run\.json/],
   ])("%j", async (argv, message) => {
     const failed = await failureOf(...argv)
@@ -67,7 +69,10 @@ test.each<[string[], RegExp]>([
   [["--workers", "-1"], /whole number/],
   [["--precision", "f16"], /Allowed choices are f32, bf16/],
   [["--memory", "800"], /give a number with a unit, such as 800MB/],
-  [["--checkpoint", "first"], /Allowed choices are best, last/],
+  [["--checkpoint", "first"], /Allowed choices are best, last, previous/],
+  [["--keep", "0"], /whole number above 0/],
+  [["--keep", "5"], /whole number from 1 to 4/],
+  [["--checkpoint-every", "soon"], /a number of steps, or a time such as 90s, 10min or 2h/],
 ])("%j is out of range", async (argv, message) => {
   expect((await failureOf("m.mdl", "--data", "d", "--run", "r", ...argv)).message).toMatch(message)
 })

@@ -83,6 +83,7 @@ describe("inspect", () => {
           misshaped: [{ name: "decoder.score.weight", file: "f32[2, 8, 1, 1]", model: "f32[1, 8, 1, 1]" }],
         },
       ],
+      published: [],
       leftOver: ["encoder.features.biases"],
     })
     const listing = (await mdl("weights", "inspect", file, "--model", path("m.mdl"))).stdout
@@ -110,6 +111,91 @@ describe("inspect", () => {
     const { code, stdout, stderr } = await mdl("weights", "inspect", path(name))
     expect([code, stdout]).toEqual([1, ""])
     expect(stderr).toMatch(message)
+  })
+})
+
+describe("published names", () => {
+  const published = (name: string): string => `test/fixtures/published-weights/${name}.safetensors`
+  const reader = (): string => `${path("reader.mdl")}#Reader`
+  beforeAll(() => {
+    writeFileSync(
+      path("reader.mdl"),
+      `import { ClipText } from "std/clip"
+model Reader {
+  input note: tokens[N, T = 18] using words(40)
+  frozen encoder language { let t = ClipText(2, 16, 4, note.vocabulary)(note.ids, note.valid) }
+  head answer { output y = linear(t, 1) }
+}
+`,
+    )
+  })
+
+  test("are found by inspect, with whose they are, what is missing and what is left over", async () => {
+    const { code, stdout } = await mdl("weights", "inspect", published("clip-openai"), "--model", reader())
+    expect(code).toBe(1)
+    expect(stdout).toContain("language.t by the names of OpenAI: 37 of 37")
+    expect(stdout).toMatch(/language: 37 fit\n/)
+    expect(stdout).toContain("- answer.y.weight is missing")
+    expect(stdout).toMatch(/left over: 21\n +\+ logit_scale/)
+  })
+
+  test("are imported: a file in the model's own names, which then fits as it is", async () => {
+    const out = path("text.safetensors")
+    const args = ["--model", reader(), "--section", "language", "-o", out]
+    const { code, stdout, stderr } = await mdl("weights", "import", published("clip-hugging-face"), ...args)
+    expect([code, stderr]).toEqual([0, ""])
+    expect(stdout).toContain("37 tensors, 8,720 values")
+    expect(stdout).toContain("of clip-hugging-face.safetensors")
+    expect(stdout).toContain("left over: 25")
+    const report = await mdl("weights", "inspect", out, "--model", reader(), "--json")
+    const { metadata, model } = JSON.parse(report.stdout) as { metadata: object; model: Record<string, unknown> }
+    expect(metadata).toMatchObject({ published_names: "Hugging Face", model: "Reader", format: "pt" })
+    expect(model).toMatchObject({ published: [], leftOver: [] })
+    expect(model["sections"]).toMatchObject([
+      { section: "language", fits: 37, missing: [], misshaped: [] },
+      { section: "answer", fits: 0 },
+    ])
+  })
+
+  test("give JSON and nothing else where it is asked for", async () => {
+    const out = path("again.safetensors")
+    const { stdout } = await mdl(
+      "weights",
+      "import",
+      published("clip-openai"),
+      "--model",
+      reader(),
+      "-o",
+      out,
+      "--json",
+    )
+    const result = JSON.parse(stdout) as Record<string, unknown>
+    expect(result).toMatchObject({ file: out, tensors: 37, values: 8720, variant: "Reader" })
+    expect(result["published"]).toEqual([{ scheme: "OpenAI", root: "language.t", prefix: "", found: 37, of: 37 }])
+    expect((result["leftOver"] as string[]).every((name) => /^(visual\.|logit_scale)/.test(name))).toBe(true)
+  })
+
+  test.each<[string, string[], RegExp]>([
+    ["clip-openai", ["-o", "w.bin"], /it ends in \.safetensors/],
+    [
+      "clip-openai",
+      ["--section", "langauge", "-o", "w.safetensors"],
+      /Reader has no section langauge: did you mean language\?/,
+    ],
+    ["clip-openai", ["--section", "answer", "-o", "w.safetensors"], /and Reader are two models with no common part/],
+    ["bert", ["-o", "w.safetensors"], /and Reader are two models with no common part/],
+    ["nothing", ["-o", "w.safetensors"], /there is no file or run/],
+  ])("of %s with %j are refused", async (name, flags, message) => {
+    const args = [...flags.slice(0, -1), path(flags.at(-1)!)]
+    const { code, stdout, stderr } = await mdl("weights", "import", published(name), "--model", reader(), ...args)
+    expect([code, stdout]).toEqual([1, ""])
+    expect(stderr).toMatch(message)
+  })
+
+  test("never replace the file that is read", async () => {
+    const { code, stderr } = await mdl("weights", "import", path("text.safetensors"), "--model", reader(), "-o", path("text.safetensors")) // prettier-ignore
+    expect(code).toBe(1)
+    expect(stderr).toContain("is the file that is read: name another one")
   })
 })
 

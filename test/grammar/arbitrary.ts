@@ -23,6 +23,7 @@ const contextual = [
   "optional",
   "block",
   "model",
+  "weights",
 ]
 const name = fc.constantFrom("a", "b", "x1", "widths", "a_rather_long_name_of_a_value", ...contextual)
 /** Names of fields and arguments may be any word. */
@@ -36,6 +37,8 @@ const text = (...parts: (string | Words | fc.Arbitrary<string>)[]): Words =>
     .tuple(...parts.map((part) => (typeof part === "string" ? fc.constant(part) : part)))
     .map((pieces) => pieces.flat().filter((piece) => piece !== ""))
 
+const many = (words: Words, max = 3): Words => fc.array(words, { maxLength: max }).map((list) => list.flat())
+
 const maybe = (words: Words): Words => fc.oneof({ weight: 2, arbitrary: fc.constant<string[]>([]) }, words)
 
 const separated = (part: Words, options: { min?: number; max?: number; trailing?: boolean } = {}): Words =>
@@ -45,6 +48,9 @@ const separated = (part: Words, options: { min?: number; max?: number; trailing?
       const joined = parts.flatMap((words, index) => (index === 0 ? words : [",", ...words]))
       return comma && options.trailing !== false && parts.length > 0 ? [...joined, ","] : joined
     })
+
+/** `.attn`, `[i]`, `[0]` */
+const weightStep = fc.oneof(text(".", word), text("[", fc.oneof(name, fc.constant("0")), "]"))
 
 type Rule = "small" | "expression" | "argument" | "listItem" | "field" | "pattern" | "dim" | "type" | "statement"
 type Grammar = Record<Rule, string[]>
@@ -106,11 +112,11 @@ const { expression, statement, type } = fc.letrec<Grammar>((tie) => {
       text("loss", name, "=", e),
       text("return", e),
       text("check", e, ",", e),
+      text("weights", '"names"', "{", many(text(name, maybe(weightStep), maybe(weightStep), "=", e)), "}"),
     ),
   }
 })
 
-const many = (words: Words, max = 3): Words => fc.array(words, { maxLength: max }).map((list) => list.flat())
 const body = text("{", many(statement), "}")
 /** Names in one list must differ, and that is not the business of the formatter. */
 const parameters = (prefix: string): Words =>

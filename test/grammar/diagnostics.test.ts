@@ -71,6 +71,13 @@ const cases: Record<string, Case> = {
   "a type is given with a colon": counted(3, "model M(dim = int, size = f32[N, 3]) {\n  input image = f32[N, 3]\n}\n"),
   "an argument is given with an equals sign": model("let a = conv(x, kernel: 3)\nlet b = a"),
   "a setting is given with an equals sign": counted(2, model("train {\n  batch: 3\n  epochs = 4\n  lr 5\n}")),
+  "a published name is given with an equals sign": counted(
+    3,
+    model('weights "Others" {\n  a.b: "x"\n  layer[i] = "y.{i}"\n  c "z"\n  d[i + 1] = "w"\n}\nlet e = 1'),
+  ),
+  "a missing brace of weights is found at the next line of the model": model(
+    'let a = b\nweights "Others" {\n  a = "x"\n\nlet c = a\noutput d = c',
+  ),
   "an ablation says what it is of": "ablation a {\n  without b\n}\n\nmodel M { }\n",
   "an import says where from": 'import { A, B }\nimport { C } from "c"\n',
   "a file that ends early says what was being read": "model M {\n  let a =",

@@ -285,6 +285,41 @@ ablation a of M { }
   })
 })
 
+describe("published names", () => {
+  test("have paths of names and positions, and begin no other line", () => {
+    const text = `block B()(weights) {
+  let state = weights
+  return Attention(weights = state)(weights)
+  weights "Others" {
+    weights.if[i].norm[0] = "a.{i}"
+    output = "b" or "c"
+    state = if x then "d"[0..2] else none
+  }
+}`
+    const block = parsed(text).items[0]
+    if (block?.kind !== "block") throw new Error("expected a block")
+    expect(block.body.map(({ kind }) => kind)).toEqual(["let", "return", "weights"])
+    const last = block.body[2]
+    if (last?.kind !== "weights") throw new Error("expected weights")
+    expect([last.scheme.text, text.slice(last.scheme.span.start, last.scheme.span.end)]).toEqual(["Others", '"Others"'])
+    const [first] = last.entries
+    const parts = first?.path.parts.map((part) => [part.kind, part.kind === "number" ? part.text : part.name.text])
+    expect(parts).toEqual([
+      ["name", "weights"],
+      ["name", "if"],
+      ["variable", "i"],
+      ["name", "norm"],
+      ["number", "0"],
+    ])
+    expect(last.entries.map(({ value }) => grouped(value))).toEqual([
+      '"a.{i}"',
+      '("b" or "c")',
+      '(if x then "d"[(0..2)] else none)',
+    ])
+    expect(text.slice(first!.path.span.start, first!.path.span.end)).toBe("weights.if[i].norm[0]")
+  })
+})
+
 describe("spans", () => {
   test("cover what was written, parentheses around operands included", () => {
     const text = "fn f(x) = (a + b) * c.d"

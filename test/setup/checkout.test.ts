@@ -113,6 +113,17 @@ describe("the build", () => {
     expect(compiled()).toBe(2)
   })
 
+  it("compiles the page of mdl serve by itself, where there is one", async () => {
+    const { root, build, compiled } = checkout()
+    write(root, "src/runtime/serving/page/tsconfig.json", {})
+    await build()
+    expect(compiled()).toBe(2)
+    await build()
+    expect(compiled()).toBe(2)
+    write(root, "src/runtime/serving/page/tsconfig.json", { compilerOptions: {} })
+    expect(isBuilt(root)).toBe(false)
+  })
+
   it("runs when output is gone, and makes tsc forget what it wrote", async () => {
     const { root, build } = checkout()
     await build()

@@ -39,8 +39,9 @@ export class DataFileProblem extends Error {
   }
 }
 
-/** Bytes of one element of each type that is read. */
+/** Bytes of one element of each type that a file may have. */
 export const STORED_WIDTHS: Readonly<Record<string, number>> = {
   ...{ F32: 4, F16: 2, BF16: 2, F64: 8 },
   ...{ I8: 1, U8: 1, I16: 2, U16: 2, I32: 4, U32: 4, I64: 8, U64: 8, BOOL: 1 },
+  ...{ F8_E4M3: 1, F8_E5M2: 1 },
 }

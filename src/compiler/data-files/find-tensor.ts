@@ -10,6 +10,7 @@
 import { didYouMean } from "../diagnostics/suggest.js"
 import type { LanguageType } from "../ir/graph.js"
 import { type DataFile, DataFileProblem, type Elements, STORED_WIDTHS, type StoredTensor } from "./data-file.js"
+import { decodeElements } from "./elements.js"
 import { findInNpy } from "./npy.js"
 import { parseSafetensorsHeader } from "./safetensors-header.js"
 
@@ -93,60 +94,10 @@ function tensorAt(
     shape,
     bytes: () => file.read(start, count * STORED_WIDTHS[stored]!),
     decode: (bytes) => {
-      const elements = decode(stored, bytes, count)
+      const elements = decodeElements(stored, bytes, count)
       return fortran ? rowMajor(elements, shape) : elements
     },
   }
-}
-
-/** Elements from little-endian bytes. */
-function decode(stored: string, bytes: Uint8Array, count: number): Elements {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const fill = <T extends Elements>(into: T, element: (index: number) => number): T => {
-    for (let i = 0; i < count; i++) into[i] = element(i)
-    return into
-  }
-  const floats = (element: (index: number) => number) => fill(new Float32Array(count), element)
-  const integers = (element: (index: number) => number) => fill(new Int32Array(count), element)
-  switch (stored) {
-    case "F32":
-      return floats((i) => view.getFloat32(i * 4, true))
-    case "F16":
-      return floats((i) => fromHalf(view.getUint16(i * 2, true)))
-    case "BF16": {
-      const word = new DataView(new ArrayBuffer(4))
-      return floats((i) => {
-        word.setUint32(0, view.getUint16(i * 2, true) << 16)
-        return word.getFloat32(0)
-      })
-    }
-    case "I8":
-      return integers((i) => view.getInt8(i))
-    case "U8":
-      return integers((i) => view.getUint8(i))
-    case "I16":
-      return integers((i) => view.getInt16(i * 2, true))
-    case "U16":
-      return integers((i) => view.getUint16(i * 2, true))
-    case "I32":
-      return integers((i) => view.getInt32(i * 4, true))
-    case "BOOL": {
-      const wrong = bytes.find((byte) => byte > 1)
-      if (wrong !== undefined) throw new DataFileProblem(`it is damaged: ${wrong} where only 0 and 1 may be`)
-      return Uint8Array.from(bytes)
-    }
-    default:
-      throw new Error(`no elements of type ${stored} are read`)
-  }
-}
-
-/** The number that 16 bits stand for (IEEE 754 binary16). */
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 0x1f
-  const fraction = bits & 0x3ff
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
 /** From column-major (the first index runs fastest) to row-major. */

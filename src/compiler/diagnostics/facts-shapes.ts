@@ -21,7 +21,7 @@ export interface CallSite {
   readonly callee: string
 }
 
-interface Located {
+export interface Located {
   /** the innermost place in the user's own files */
   readonly span: Span
   /** the exact place when it lies elsewhere, e.g. in the standard library */
@@ -96,7 +96,7 @@ export type ShapeFact =
     })
   | (Located & { readonly kind: "limit-exceeded"; readonly what: string; readonly limit: number })
 
-function located(fact: Located, text: string, extra: Description["labels"] = []): Description["labels"] {
+export function located(fact: Located, text: string, extra: Description["labels"] = []): Description["labels"] {
   return [at(fact.span, text), ...(fact.inner ? [also(fact.inner, "it comes up here")] : []), ...extra]
 }
 

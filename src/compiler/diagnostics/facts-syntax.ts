@@ -15,7 +15,7 @@ export type ClosingBracket = ")" | "]" | "}"
 export type NamedThing = "parameter" | "argument" | "field" | "name" | "setting" | "definition"
 
 /** Where a line that begins with a wrong word stands. */
-export type Place = "file" | "model" | "body" | "train" | "ablation"
+export type Place = "file" | "model" | "body" | "train" | "ablation" | "weights"
 
 export type SyntaxFact =
   | { readonly kind: "unexpected-character"; readonly span: Span; readonly character: string }
@@ -121,6 +121,7 @@ const BEGINNERS: Record<Place, string> = {
   body: "no statement",
   train: "no setting",
   ablation: "no change to a model",
+  weights: "no name of weights",
 }
 
 const PLACES: Record<Place, string> = {
@@ -129,6 +130,7 @@ const PLACES: Record<Place, string> = {
   body: "here",
   train: "in `train`",
   ablation: "in an ablation",
+  weights: "in `weights`",
 }
 
 const TWICE: Record<NamedThing, string> = {

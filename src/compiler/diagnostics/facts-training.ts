@@ -56,7 +56,24 @@ export type TrainingFact =
       readonly section: string
       readonly removed: Span
     }
-  | { readonly kind: "vary-not-chosen"; readonly span: Span; readonly name: string; readonly count: number }
+  | {
+      readonly kind: "vary-not-chosen"
+      readonly span: Span
+      readonly name: string
+      readonly count: number
+      readonly ablation: string
+      /** one of the values, in the user's text */
+      readonly example: string
+    }
+  | {
+      readonly kind: "no-such-choice"
+      readonly span: Span
+      /** `path=value` as it was asked for */
+      readonly name: string
+      readonly ablation: string
+      readonly known: readonly string[]
+      readonly suggestion: string | undefined
+    }
   | {
       readonly kind: "unknown-setting"
       readonly span: Span
@@ -177,10 +194,24 @@ export const TRAINING_FACTS = {
   "vary-not-chosen": {
     code: "MDL4106",
     severity: "error",
-    describe: ({ span, name, count }) => ({
+    describe: ({ span, name, count, ablation, example }) => ({
       title: "One model is needed, this is several",
       labels: [at(span, `${quoted(name)} takes ${count} values here`)],
-      hint: `write \`set ${name} = ...\` in an ablation of its own for the value you want`,
+      hint: `choose one: ${quoted(`#${ablation}[${name}=${example}]`)}; \`mdl ablate\` trains each of them`,
+    }),
+  },
+  "no-such-choice": {
+    code: "MDL4107",
+    severity: "error",
+    describe: ({ span, name, ablation, known, suggestion }) => ({
+      title: "Unknown choice",
+      labels: [at(span, `${quoted(ablation)} does not stand for a model with ${quoted(name)}`)],
+      notes: [
+        known.length > 0
+          ? `it can be ${listed(known.map(quoted), "or")}`
+          : `${quoted(ablation)} varies nothing that is left to choose`,
+      ],
+      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
     }),
   },
   "unknown-setting": {

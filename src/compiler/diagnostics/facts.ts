@@ -14,11 +14,18 @@ import { NAME_FACTS, type NameFact } from "./facts-names.js"
 import { SHAPE_FACTS, type ShapeFact } from "./facts-shapes.js"
 import { SYNTAX_FACTS, type SyntaxFact } from "./facts-syntax.js"
 import { TRAINING_FACTS, type TrainingFact } from "./facts-training.js"
+import { WEIGHTS_FACTS, type WeightsFact } from "./facts-weights.js"
 
-export type Fact = SyntaxFact | NameFact | ShapeFact | TrainingFact
+export type Fact = SyntaxFact | NameFact | ShapeFact | TrainingFact | WeightsFact
 
 /** The tables merged; exported for the list of codes in the documentation and the test that codes are unique. */
-export const FACTS: FactTable<Fact> = { ...SYNTAX_FACTS, ...NAME_FACTS, ...SHAPE_FACTS, ...TRAINING_FACTS }
+export const FACTS: FactTable<Fact> = {
+  ...SYNTAX_FACTS,
+  ...NAME_FACTS,
+  ...WEIGHTS_FACTS,
+  ...SHAPE_FACTS,
+  ...TRAINING_FACTS,
+}
 
 /** Put a fact into words. */
 export function describe(fact: Fact): Diagnostic {

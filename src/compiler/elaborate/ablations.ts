@@ -1,8 +1,8 @@
 /**
  * Variants: which model is meant by `#name`, and what its ablations change.
  *
- * Takes a module and a selector (`RecLMIS`, `no_cvr`, `quick+no_text`, or nothing for the only model); gives the model
- * and the merged changes, nearest the model first. Unknown sections and parameters are found here, before anything is
+ * Takes a module and a selector (`RecLMIS`, `no_cvr`, `quick+no_text`, `masks[mask_image=0.3]`, or nothing for the only
+ * model; see selectors.ts); gives the model and the merged changes, nearest the model first. Unknown sections and parameters are found here, before anything is
  * built, because a misspelt ablation that changes nothing is the worst kind.
  */
 
@@ -11,6 +11,7 @@ import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import { describe, type Fact } from "../diagnostics/facts.js"
 import { didYouMean } from "../diagnostics/suggest.js"
 import type { Module } from "../resolve/modules.js"
+import { type Chosen, parseSelector, sameValue, type SelectorPart } from "./selectors.js"
 
 /** A value that an ablation gives, with the module it is written in, whose names it can use. */
 export interface ChangedValue {
@@ -25,6 +26,8 @@ export interface VariedValue {
   readonly values: Expression
   readonly span: Span
   readonly module: Module
+  /** the ablation that says so */
+  readonly item: AblationItem
 }
 
 export interface Variant {
@@ -33,6 +36,8 @@ export interface Variant {
   readonly module: Module
   /** what the user called it: the model's name, or the ablations joined by `+` */
   readonly name: string
+  /** the ablations that were applied, nearest the model first */
+  readonly ablations: readonly string[]
   /** sections and optional inputs left out, with the place that says so */
   readonly without: ReadonlyMap<string, Span>
   readonly freeze: ReadonlyMap<string, Span>
@@ -51,6 +56,17 @@ export const MOST_CHOICES = 1000
 export interface Choice {
   readonly variant: Variant
   readonly chosen: readonly string[]
+}
+
+/** A path and what it is given, in the text of the ablation. */
+const changeText = (path: string, value: Expression, { text }: Module): Chosen => ({
+  path,
+  value: text.slice(value.span.start, value.span.end),
+})
+
+/** The values that a `vary` lists, as a selector writes them; none where it lists none. */
+export function variedValues({ path, values, module }: VariedValue): readonly Chosen[] {
+  return values.kind === "list" ? values.items.map(({ value }) => changeText(pathText(path), value, module)) : []
 }
 
 /**
@@ -82,7 +98,7 @@ export function variedChoices(variant: Variant): {
       values.items.map(({ value }): Choice => {
         const change: ChangedValue = { value, span, module }
         const { train, set } = choice.variant
-        const chosen = [...choice.chosen, `${name} = ${module.text.slice(value.span.start, value.span.end)}`]
+        const chosen = [...choice.chosen, `${name} = ${changeText(name, value, module).value}`]
         const changed = isTraining
           ? { train: new Map(train).set(second.text, change) }
           : { set: new Map(set).set(first!.text, change) }
@@ -95,14 +111,18 @@ export function variedChoices(variant: Variant): {
 
 /** One model was asked for where a `vary` stands for several. */
 export function refuseVaried(variant: Variant): readonly Diagnostic[] {
-  return variant.vary.map(({ path, values, span }) =>
-    describe({
+  return variant.vary.map((varied) => {
+    const values = variedValues(varied)
+    const { path, span, item } = varied
+    return describe({
       kind: "vary-not-chosen",
       span,
       name: pathText(path),
-      count: values.kind === "list" ? values.items.length : 0,
-    }),
-  )
+      count: values.length,
+      ablation: item.name.text,
+      example: values[0]?.value ?? "...",
+    })
+  })
 }
 
 /** The name of a section: its own, or that of its role. */
@@ -126,7 +146,7 @@ export function selectVariant(
   const report = (fact: Fact): undefined => void diagnostics.push(describe(fact))
   const start: Span = { file: module.path, start: 0, end: 0 }
 
-  const chosen = selector === undefined || selector === "" ? onlyModel() : chain(selector.split("+"))
+  const chosen = selector === undefined || selector === "" ? onlyModel() : chain(parseSelector(selector))
   if (!chosen) return { output: undefined, diagnostics }
   const output = merge(chosen, selector || (chosen.ablations.at(-1)?.item ?? chosen.model).name.text)
   return { output: diagnostics.length > 0 ? undefined : output, diagnostics }
@@ -137,24 +157,24 @@ export function selectVariant(
       // A file of variants: with one, there is no doubt about which is meant.
       const ablations = [...module.definitions.values()].filter((d) => d.kind === "ablation")
       const [only] = ablations
-      if (only && ablations.length === 1) return chain([only.name.text])
+      if (only && ablations.length === 1) return chain([{ name: only.name.text, chosen: undefined }])
       return report({ kind: "no-model-in-file", span: start, ablations: ablations.map((d) => d.name.text) })
     }
     if (models.length > 1) {
       return report({ kind: "several-models", span: models[1]!.name.span, names: models.map((m) => m.name.text) })
     }
-    return { model: models[0]!, module, ablations: [] }
+    return { model: models[0]!, module, ablations: [], choices: [] }
   }
 
   /** `a+b`: the ablation a, then b on top of it; each is followed down to the model. */
-  function chain(names: readonly string[]): Line | undefined {
+  function chain(parts: readonly SelectorPart[]): Line | undefined {
     let line: Line | undefined
-    for (const name of names) {
+    for (const { name, chosen } of parts) {
       const found = module.scope.get(name)
       const next = !found
         ? undefined
         : found.definition.kind === "model"
-          ? { model: found.definition, module: found.module, ablations: [] }
+          ? { model: found.definition, module: found.module, ablations: [], choices: [] }
           : found.definition.kind === "ablation"
             ? follow({ item: found.definition, module: found.module })
             : undefined
@@ -169,7 +189,8 @@ export function selectVariant(
       }
       const before: readonly Ablation[] = line?.ablations ?? []
       const added = next.ablations.filter(({ item }) => !before.some((ablation) => ablation.item === item))
-      line = { model: next.model, module: next.module, ablations: [...before, ...added] }
+      const choices = [...(line?.choices ?? []), ...(chosen ? [{ name, of: next.ablations, chosen }] : [])]
+      line = { model: next.model, module: next.module, ablations: [...before, ...added], choices }
     }
     return line
   }
@@ -182,7 +203,7 @@ export function selectVariant(
       const { base } = item
       const found = home.scope.get(base.text)
       if (found?.definition.kind === "model") {
-        return { model: found.definition, module: found.module, ablations: path.reverse() }
+        return { model: found.definition, module: found.module, ablations: path.reverse(), choices: [] }
       }
       if (found?.definition.kind !== "ablation") {
         const suggestion = didYouMean(base.text, nameable(home))
@@ -197,7 +218,7 @@ export function selectVariant(
     }
   }
 
-  function merge({ model, module: home, ablations }: Line, name: string): Variant {
+  function merge({ model, module: home, ablations, choices }: Line, name: string): Variant {
     const maps = {
       without: new Map<string, Span>(),
       freeze: new Map<string, Span>(),
@@ -207,9 +228,9 @@ export function selectVariant(
     const train = new Map<string, ChangedValue>()
     const vary = new Map<string, VariedValue>()
     const changes = ablations.flatMap(({ item, module: written }) =>
-      item.changes.map((change) => ({ change, written })),
+      item.changes.map((change) => ({ change, written, item })),
     )
-    for (const { change, written } of changes) {
+    for (const { change, written, item } of changes) {
       if (change.kind === "set") {
         const [first, second] = change.path
         const target = first!.text === "train" && second ? train : set
@@ -221,7 +242,7 @@ export function selectVariant(
         const [first, second] = change.path
         if (first!.text !== "train" || !second) checkParameter(model, change.path)
         const { path, values, span } = change
-        vary.set(pathText(path), { path, values, span, module: written })
+        vary.set(pathText(path), { path, values, span, module: written, item })
       } else {
         for (const section of change.sections) {
           checkSection(model, section, change.kind)
@@ -231,7 +252,41 @@ export function selectVariant(
         }
       }
     }
-    return { model, module: home, name, ...maps, set, train, vary: [...vary.values()] }
+    for (const choice of choices) {
+      const varied = [...vary.values()].filter(({ item }) => choice.of.some((ablation) => ablation.item === item))
+      for (const chosen of choice.chosen) choose(chosen, choice.name, varied, { set, train })
+      for (const { path } of varied) vary.delete(pathText(path))
+    }
+    const applied = ablations.map(({ item }) => item.name.text)
+    return { model, module: home, name, ablations: applied, ...maps, set, train, vary: [...vary.values()] }
+  }
+
+  /** Gives the chosen value to what an ablation varies, or says what could be chosen. */
+  function choose(
+    chosen: Chosen,
+    ablation: string,
+    varied: readonly VariedValue[],
+    into: Record<"set" | "train", Map<string, ChangedValue>>,
+  ): void {
+    for (const { path, values, span, module: written } of varied) {
+      if (pathText(path) !== chosen.path || values.kind !== "list") continue
+      const found = values.items.find(({ value }) => sameValue(changeText("", value, written).value, chosen.value))
+      if (!found) continue
+      const [first, second] = path
+      const target = first!.text === "train" && second ? into.train : into.set
+      target.set((second ?? first)!.text, { value: found.value, span, module: written })
+      return
+    }
+    const known = varied.flatMap(variedValues).map(({ path, value }) => `${path}=${value}`)
+    const name = `${chosen.path}=${chosen.value}`
+    report({
+      kind: "no-such-choice",
+      span: varied.find(({ path }) => pathText(path) === chosen.path)?.span ?? start,
+      name,
+      ablation,
+      known,
+      suggestion: didYouMean(name, known),
+    })
   }
 
   function checkSection(
@@ -281,6 +336,12 @@ interface Line {
   readonly model: ModelItem
   readonly module: Module
   readonly ablations: readonly Ablation[]
+  /** what is chosen of what each named ablation, with the ablations it is built on, varies */
+  readonly choices: readonly {
+    readonly name: string
+    readonly of: readonly Ablation[]
+    readonly chosen: readonly Chosen[]
+  }[]
 }
 
 const pathText = (path: readonly Identifier[]): string => path.map((part) => part.text).join(".")

@@ -33,15 +33,15 @@ export interface Callee {
 }
 
 /** Pairs arguments with names. `optional` says which names may be left out. */
-export function assignArguments(
-  given: readonly GivenArgument[],
+export function assignArguments<Given extends Pick<GivenArgument, "name" | "span">>(
+  given: readonly Given[],
   names: readonly string[],
   optional: (name: string) => boolean,
   callee: Callee,
   call: Span,
   context: Elaboration,
-): ReadonlyMap<string, GivenArgument> {
-  const assigned = new Map<string, GivenArgument>()
+): ReadonlyMap<string, Given> {
+  const assigned = new Map<string, Given>()
   let position = 0
   for (const argument of given) {
     let name = argument.name

@@ -11,6 +11,7 @@ import type { Elaboration } from "./context.js"
 import { join, snakeCase, type Scope } from "./environment.js"
 import { evaluateExpression } from "./expressions.js"
 import { callPrimitive } from "./operations.js"
+import { publishNames } from "./published-names.js"
 import { runBody } from "./statements.js"
 import { checkResult } from "./tensor-types.js"
 import { type GivenArgument, type Instance, kindName, sameValue, type StaticValue } from "./values.js"
@@ -272,6 +273,8 @@ function applyInstance(
       naming: { path: instance.path, single: true },
       blockNames: blockValued(item, module),
     }
-    return runDefinition(item, item.inputs, given, call, inner, context)
+    const result = runDefinition(item, item.inputs, given, call, inner, context)
+    publishNames(item.body, inner, `the block \`${name}\``, context)
+    return result
   })
 }

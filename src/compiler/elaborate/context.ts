@@ -19,6 +19,7 @@ import { ParametricAnalysis } from "../resolve/parametric.js"
 import { Budget, type Excess, LIMITS } from "./budget.js"
 import { BUILTIN_NAMES } from "./builtins.js"
 import { Environment, join, type Scope } from "./environment.js"
+import type { PublishedClause } from "./published-names.js"
 import { formatType, type Instance, kindName, type StaticValue } from "./values.js"
 
 /** Unwinds to the statement; its diagnostic has been recorded. */
@@ -64,6 +65,8 @@ export class Elaboration {
   readonly budget = new Budget()
   /** tensors of data files that constants were made from, by file and name */
   readonly loaded = new Map<string, { readonly constant: LoadedConstant; readonly values: LoadedValues["values"] }>()
+  /** what `weights` statements say, by owner and place */
+  readonly published = new Map<string, PublishedClause>()
 
   constructor(
     readonly modules: ModuleGraph,

@@ -7,16 +7,27 @@
  * place in the data order.
  */
 
-import type { Expression, InputMember, ModelItem, SectionMember, Span } from "../../../grammar/ast.js"
+import type {
+  Expression,
+  InputMember,
+  ModelItem,
+  ModelMember,
+  SectionMember,
+  Span,
+  Statement,
+} from "../../../grammar/ast.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import * as dims from "../ir/dims.js"
 import type { Graph, TensorType } from "../ir/graph.js"
+import type { PublishedScheme } from "../published-weights.js"
 import type { ModuleGraph } from "../resolve/modules.js"
 import { blockValuedInModel } from "../resolve/parametric.js"
 import { sectionName, type Variant } from "./ablations.js"
 import { Abort, Elaboration, type LetRecord, type LoadedConstant } from "./context.js"
 import { Environment, type Scope } from "./environment.js"
 import { evaluateExpression } from "./expressions.js"
+import { publishNames } from "./published-names.js"
+import { publishedSchemes } from "./published-schemes.js"
 import { runStatement } from "./statements.js"
 import { isDataType, matchParameter } from "./tensor-types.js"
 import { trainingSettings, type WrittenSetting } from "./training.js"
@@ -40,6 +51,9 @@ export interface ModelSection {
   readonly span: Span
 }
 
+/** The members of a model that are no statements. */
+const MEMBERS: ReadonlySet<ModelMember["kind"]> = new Set(["input", "section", "train"])
+
 /** What `train { }` says, as plain data. Settings not given are absent. */
 export type TrainingSettings = Readonly<Record<string, PlainValue>>
 
@@ -56,6 +70,8 @@ export interface ElaboratedModel {
   readonly lets: readonly LetRecord[]
   /** tensors of data files that constants were made from */
   readonly constants: readonly LoadedConstant[]
+  /** what published files call the parameters */
+  readonly published: readonly PublishedScheme[]
 }
 
 export interface ElaborationOptions {
@@ -127,6 +143,8 @@ export function elaborateModel(
         attempt(() => runStatement(member, scope, context))
     }
   }
+  const statements = model.members.filter((member): member is Statement => !MEMBERS.has(member.kind))
+  publishNames(statements, scope, `the model \`${model.name.text}\``, context)
   const graph = context.finish()
   attempt(() => {
     training = trainingSettings(settings, variant, scope, context, graph.parameters)
@@ -147,6 +165,7 @@ export function elaborateModel(
     training,
     lets: context.lets,
     constants: [...context.loaded.values()].map(({ constant }) => constant),
+    published: publishedSchemes([...context.published.values()], graph.parameters),
   }
   return { output, diagnostics: context.diagnostics }
 
@@ -164,6 +183,7 @@ export function elaborateModel(
     sections.push({ name, role: member.role.text, frozen, doc: member.doc, span: member.span })
     const inner: Scope = { ...scope, section: { name, frozen }, path: name, naming: { path: name, single: true } }
     for (const statement of member.body) attempt(() => runStatement(statement, inner, context))
+    publishNames(member.body, inner, `the section \`${name}\``, context)
   }
 }
 

@@ -111,6 +111,9 @@ export function runStatement(statement: Statement, outer: Scope, context: Elabor
       })
       return
     }
+    case "weights":
+      // Read by `publishNames` when all parameters of its owner are there.
+      return
     case "return":
       context.fail({
         kind: "misplaced-statement",

@@ -14,6 +14,9 @@ const RATE = required("lr", "learning rate")
 const DECAYS = optional("decay", text("all"), '`"all"` parameters, or `"weights"` only: those with two axes or more')
 const PER = optional("per", text("epoch"), '`"epoch"` or `"step"`: what is counted, and how often the rate changes')
 
+const HALF_THE_TIME = float(0.5)
+const SIGMA = optional("sigma", { kind: "list", items: [float(0.5), float(1)] })
+
 const adamParameters = (weightDecay: number) => [
   RATE,
   optional("beta1", float(0.9)),
@@ -87,8 +90,35 @@ const FUNCTIONS = [
     required("metric"),
     required("epochs"),
   ]),
-  setting("photometric", "Brightness, contrast, saturation, hue.", []),
-  setting("flip_rotate", "Quarter turns with a flip, or a small rotation.", []),
+  setting(
+    "photometric",
+    "Each with probability `p`: `brightness` at most so many of 255 levels, `contrast` and `saturation` a factor within so much of 1, `hue` at most so many steps of 2 degrees. As mmsegmentation's PhotoMetricDistortion.",
+    [
+      optional("brightness", integer(32)),
+      optional("contrast", float(0.5)),
+      optional("saturation", float(0.5)),
+      optional("hue", integer(18)),
+      optional("p", HALF_THE_TIME),
+    ],
+  ),
+  setting(
+    "flip_rotate",
+    "With probability `p` quarter turns and a flip; else with probability `p` a rotation by at most `degrees`. With `note_aware`, the only flip is the one that exchanges left and right, and it exchanges them in the note too.",
+    [
+      optional("p", HALF_THE_TIME),
+      optional("degrees", integer(20)),
+      optional("note_aware", { kind: "bool", value: false }),
+    ],
+  ),
+  setting("blur", "Gaussian blur with a standard deviation within `sigma`, in pixels, with probability `p`.", [
+    SIGMA,
+    optional("p", HALF_THE_TIME),
+  ]),
+  setting(
+    "row_blur",
+    "RecLMIS's blur as published: with probability `p` some of the rows of an image (the share `rows`) are blurred, each for itself, along the width and across the colours.",
+    [SIGMA, optional("p", HALF_THE_TIME), optional("rows", HALF_THE_TIME)],
+  ),
 ]
 
 /** What a model can be scored by. */

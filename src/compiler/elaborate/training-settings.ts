@@ -33,6 +33,21 @@ const BETWEEN = numberRule("a number above 0, below 1", (value) => value > 0 && 
 const COUNT = numberRule("a whole number above 0", (value) => Number.isSafeInteger(value) && value > 0)
 const WHOLE = numberRule("a whole number of 0 or more", (value) => Number.isSafeInteger(value) && value >= 0)
 const PER = choice("epoch", "step")
+const YES_OR_NO = choice(true, false)
+/** Of standard deviations: a filter of the largest is still much smaller than an image. */
+const SIGMAS: Rule = {
+  says: "two numbers above 0, at most 16, the smaller one first",
+  accepts: (value) => {
+    if (!Array.isArray(value) || value.length !== 2) return false
+    const [least, greatest] = value as readonly PlainValue[]
+    return typeof least === "number" && typeof greatest === "number" && 0 < least && least <= greatest && greatest <= 16
+  },
+}
+const upTo = (most: number): Rule => numberRule(`a number from 0 to ${most}`, (value) => value >= 0 && value <= most)
+const wholeUpTo = (most: number): Rule => ({
+  says: `a whole number from 0 to ${most}`,
+  accepts: (value) => WHOLE.accepts(value) && (value as number) <= most,
+})
 const METRIC: Rule = {
   says: METRICS.join(", "),
   accepts: (value) => isSetting(value) && (METRICS as readonly string[]).includes(value.name),
@@ -52,7 +67,7 @@ const FUNCTIONS = {
       lr: NOT_NEGATIVE,
       momentum: BELOW_ONE,
       dampening: SHARE,
-      nesterov: choice(true, false),
+      nesterov: YES_OR_NO,
       ...DECAY,
     },
   },
@@ -69,14 +84,32 @@ const FUNCTIONS = {
   clip: { norm: { limit: POSITIVE }, value: { limit: POSITIVE } },
   average: { ema: { decay: BELOW_ONE } },
   stop: { patience: { metric: METRIC, epochs: COUNT } },
-  augment: { photometric: {}, flip_rotate: {} },
+  augment: {
+    photometric: {
+      brightness: upTo(255),
+      contrast: SHARE,
+      saturation: SHARE,
+      hue: wholeUpTo(90),
+      p: WITHIN_ONE,
+    },
+    flip_rotate: { p: WITHIN_ONE, degrees: wholeUpTo(180), note_aware: YES_OR_NO },
+    blur: { sigma: SIGMAS, p: WITHIN_ONE },
+    row_blur: { sigma: SIGMAS, p: WITHIN_ONE, rows: WITHIN_ONE },
+  },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Rules>>>>
+
+/** What is wrong, in words that follow the setting's name. */
+export interface SettingProblem {
+  readonly message: string
+  /** of a list: the item that it is about */
+  readonly item?: number
+}
 
 interface Setting {
   /** for the language reference */
   readonly doc: string
   /** What is wrong with a value; undefined when nothing is. */
-  problem(value: PlainValue): string | undefined
+  problem(value: PlainValue): string | readonly SettingProblem[] | undefined
 }
 
 const number = (doc: string, rule: Rule): Setting => ({
@@ -130,13 +163,21 @@ const SETTINGS = {
     FUNCTIONS.stop,
   ),
   augment: {
-    doc: "A list of changes made to training images.",
+    doc: "A list of changes made to training images, in their order: `photometric()`, `flip_rotate()`, `blur()`, `row_blur()`.",
     problem: (value) => {
-      const known = Object.keys(FUNCTIONS.augment)
-      const isKnown = (item: PlainValue): boolean => isSetting(item) && known.includes(item.name)
-      return Array.isArray(value) && value.every(isKnown)
-        ? undefined
-        : `must be a list of ${known.map((name) => `${name}()`).join(", ")}`
+      const known: Readonly<Record<string, Rules>> = FUNCTIONS.augment
+      const kinds = Object.keys(known)
+        .map((name) => `${name}()`)
+        .join(", ")
+      if (!Array.isArray(value)) return `must be a list of ${kinds}`
+      return (value as readonly PlainValue[]).flatMap((given, item): SettingProblem[] => {
+        const rules = isSetting(given) ? known[given.name] : undefined
+        if (!isSetting(given) || !rules) {
+          return [{ message: `has ${formatSetting(given)} in its list: give some of ${kinds}`, item }]
+        }
+        const message = argumentProblem(given, rules) ?? combinationProblem(given)
+        return message === undefined ? [] : [{ message, item }]
+      })
     },
   },
   seed: number("Seed of first values, masks, dropout and data order; 1 without it.", {
@@ -161,9 +202,10 @@ export function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(SETTINGS, name)
 }
 
-/** What is wrong with the value of a setting, in words that follow its name; undefined when nothing is. */
-export function settingProblem(name: SettingName, value: PlainValue): string | undefined {
-  return (SETTINGS[name] as Setting).problem(value)
+/** All that is wrong with the value of a setting. */
+export function settingProblems(name: SettingName, value: PlainValue): readonly SettingProblem[] {
+  const problem = (SETTINGS[name] as Setting).problem(value)
+  return typeof problem === "string" ? [{ message: problem }] : (problem ?? [])
 }
 
 function argumentProblem({ name, arguments: given }: SettingValue, rules: Rules): string | undefined {
@@ -181,6 +223,12 @@ function argumentProblem({ name, arguments: given }: SettingValue, rules: Rules)
 function combinationProblem({ name, arguments: given }: SettingValue): string | undefined {
   if (given["decay"] === "weights" && given["weight_decay"] === 0) {
     return `says what decays, but the \`weight_decay\` of ${name} is 0: give one, or leave out \`decay\``
+  }
+  if (
+    name === "photometric" &&
+    ["brightness", "contrast", "saturation", "hue"].every((change) => given[change] === 0)
+  ) {
+    return "has a photometric that changes nothing: leave it out of the list"
   }
   if (name !== "sgd") return undefined
   if (given["nesterov"] === true && (given["momentum"] === 0 || given["dampening"] !== 0)) {

@@ -16,7 +16,7 @@ import { Environment, type Scope } from "./environment.js"
 import { evaluateExpression } from "./expressions.js"
 import type { TrainingSettings } from "./model.js"
 import { TRAINING_NAMES } from "./training-names.js"
-import { isSettingName, settingProblem, TRAINING_SETTINGS } from "./training-settings.js"
+import { isSettingName, settingProblems, TRAINING_SETTINGS } from "./training-settings.js"
 import { isRecord, type PlainRecord, type PlainValue } from "./values.js"
 
 export interface WrittenSetting {
@@ -53,9 +53,11 @@ export function trainingSettings(
     }
     const found = evaluateExpression(value, inner, context)
     const plain = plainValue(found, { sizeOf: (dim) => evaluate(dim, context.sizes) })
-    const problem = plain === undefined ? "must be plain data" : settingProblem(name, plain)
-    if (problem) context.report({ kind: "bad-setting", span: value.span, name, message: problem })
-    else {
+    const problems = plain === undefined ? [{ message: "must be plain data" }] : settingProblems(name, plain)
+    for (const { message, item } of problems) {
+      context.report({ kind: "bad-setting", span: itemSpan(value, item), name, message })
+    }
+    if (problems.length === 0) {
       if (name === "learning_rates" && isRecord(plain)) checkSections(plain, value, variant, context, parameters)
       result[name] = plain!
     }
@@ -85,6 +87,14 @@ function checkSections(
     } else if (own.length === 0) refuse("which has no parameters to train")
     else if (own.every((p) => p.frozen)) refuse("which is frozen: unfreeze it, or leave it out of the record")
   }
+}
+
+/** The place of an item of a list; that of the whole value when the list is not written out here, or nothing is asked for. */
+function itemSpan(written: Expression, item: number | undefined): Span {
+  if (item === undefined || written.kind !== "list") return written.span
+  const before = written.items.slice(0, item + 1)
+  // After a `...spread`, the place in the text is not that in the list.
+  return before.some(({ spread }) => spread) ? written.span : (before[item]?.value.span ?? written.span)
 }
 
 /** The place of a field's name; that of the whole value when it is not written out here. */

@@ -127,6 +127,10 @@ function ofStatement(statement: Statement): Place {
       return place(statement, statement.span, [...ofMaybeType(statement.type), ...within(statement.value)])
     case "check":
       return place(statement, statement.span, [...within(statement.condition), ...within(statement.message)])
+    case "weights": {
+      const entries = statement.entries.map((entry) => place(entry, entry.span, within(entry.value)))
+      return place(statement, statement.span, entries, true)
+    }
     case "output":
     case "loss":
     case "return":

@@ -16,6 +16,7 @@ import type {
   SourceFile,
   Span,
   Statement,
+  WeightPath,
 } from "../../../grammar/ast.js"
 import type { Comment } from "../../../grammar/lex.js"
 import { type Attachments, attach } from "./comments.js"
@@ -187,6 +188,15 @@ class FilePrinter extends ExpressionPrinter {
           ",",
           indent([line, this.expression(statement.message)]),
         ])
+      case "weights": {
+        const { scheme } = statement
+        const entries = statement.entries.map((entry) => ({
+          span: entry.span,
+          printed: this.lineWithComments(entry, this.assignment(weightPath(entry.path), entry.value)),
+        }))
+        const head = ["weights ", this.text.slice(scheme.span.start, scheme.span.end), " "]
+        return [head, this.body(statement, entries, this.onOneLine(statement.entries))]
+      }
     }
   }
 
@@ -217,4 +227,14 @@ class FilePrinter extends ExpressionPrinter {
     const before = this.text.slice(Math.max(0, only.span.start - 80), only.span.start)
     return /\{[ \t]*$/.test(before)
   }
+}
+
+/** `layer[i].attn.q` */
+function weightPath({ parts }: WeightPath): string {
+  return parts
+    .map((part, index) => {
+      if (part.kind === "name") return `${index > 0 ? "." : ""}${part.name.text}`
+      return `[${part.kind === "number" ? part.text : part.name.text}]`
+    })
+    .join("")
 }

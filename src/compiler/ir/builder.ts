@@ -171,6 +171,11 @@ export class GraphBuilder implements NodeAppender {
     return this.nodes
   }
 
+  /** The parameters so far; the array grows as more are made. */
+  get parametersSoFar(): readonly Parameter[] {
+    return this.parameters
+  }
+
   output(name: string, value: ValueId, doc?: string): void {
     this.outputs.push({ name, value, doc })
   }

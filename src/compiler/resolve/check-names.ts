@@ -19,10 +19,12 @@ import type {
   Span,
   Statement,
   TypeExpression,
+  WeightEntry,
 } from "../../../grammar/ast.js"
 import { childExpressions } from "../../../grammar/walk.js"
 import { BUILTIN_NAMES } from "../elaborate/builtins.js"
 import { TRAINING_NAMES } from "../elaborate/training-names.js"
+import { PLACEHOLDER } from "../elaborate/weight-sources.js"
 import { isDataType, PLAIN_TYPES } from "../elaborate/tensor-types.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import { describe, type Fact } from "../diagnostics/facts.js"
@@ -107,6 +109,7 @@ export function checkNames(
         declareParameters(item.parameters, item, locals)
         if (item.kind === "block") declareParameters(item.inputs, item, locals)
         if (item.result) checkType(item.result, locals, false)
+        if (item.kind === "fn") refuseWeights(item.body)
         checkStatements(item.body, locals)
         return
       }
@@ -183,7 +186,52 @@ export function checkNames(
       case "check":
         checkExpression(statement.condition, locals)
         checkExpression(statement.message, locals)
+        return
+      case "weights":
+        for (const entry of statement.entries) checkWeight(entry, locals)
     }
+  }
+
+  /** Names for files belong to what has parameters: a block, a section, a model. */
+  function refuseWeights(statements: readonly Statement[]): void {
+    for (const { kind, span } of statements) {
+      if (kind !== "weights") continue
+      const place = { ...span, end: span.start + kind.length }
+      report({ kind: "misplaced-statement", span: place, word: kind, allowed: "a block, a section or a model" })
+    }
+  }
+
+  /** `layer[i].ln_1 = "layers.{i}.norm"`: the positions on the left are those of the names on the right. */
+  function checkWeight({ path, value }: WeightEntry, locals: Locals): void {
+    const [first] = path.parts
+    const declared = first?.kind === "name" ? locals.find(first.name.text) : undefined
+    if (declared && first?.kind === "name") observe(first.name, declared)
+    const inner = new Locals(locals)
+    const variables = new Map<string, Identifier>()
+    for (const part of path.parts) {
+      if (part.kind !== "variable" || variables.has(part.name.text)) continue
+      variables.set(part.name.text, part.name)
+      declare({ kind: "variable", name: part.name }, inner)
+    }
+    const used = new Set<string>()
+    let isUnknown = false
+    const visit = (expression: Expression): void => {
+      if (expression.kind === "name") used.add(expression.name.text)
+      const text = expression.kind === "string" ? expression.value : ""
+      for (const [, name = ""] of text.matchAll(PLACEHOLDER)) {
+        used.add(name)
+        if (variables.has(name)) continue
+        isUnknown = true
+        report({ kind: "weights-unknown-number", span: expression.span, name, known: [...variables.keys()] })
+      }
+      childExpressions(expression).forEach(visit)
+    }
+    visit(value)
+    for (const { text, span } of variables.values()) {
+      // The unknown one may stand in its place.
+      if (!used.has(text) && !isUnknown) report({ kind: "weights-number-unused", span, name: text })
+    }
+    checkExpression(value, inner)
   }
 
   function addTrainingNames(locals: Locals, span: Span): void {
@@ -290,6 +338,7 @@ export function checkNames(
         return
       }
       case "do":
+        refuseWeights(expression.body)
         checkStatements(expression.body, new Locals(locals))
         return
       case "member":

@@ -6,10 +6,10 @@
  *
  * Why so: the same code runs in the workers and, with `workers: 0`, in the main thread, so that both give the same bytes.
  */
-import { type Augmentation, augmentPair, type Pair } from "./augment.js"
+import { type Augmentation, augmentationStream, augmentPair } from "./augment.js"
+import type { Pair } from "./augmentations/pair.js"
 import { DataError } from "./data-error.js"
 import { type ChannelOrder, type MaskRule, readMaskPixels, readPixels, type Size, writePlanes } from "./images.js"
-import { RandomStream } from "./random.js"
 import { type CacheMemory, SampleCache } from "./sample-cache.js"
 
 /** Everything about the data that does not change while a loader is open. Plain data: it is posted to the workers. */
@@ -18,6 +18,8 @@ export interface BuildPlan {
     readonly id: string
     readonly imagePath: string
     readonly maskPath: string | undefined
+    /** of this sample's mask; undefined: the plan's */
+    readonly maskRule: MaskRule | undefined
   }[]
   readonly size: Size
   readonly channels: ChannelOrder
@@ -74,7 +76,7 @@ export class BatchBuilder {
       pair = await this.read(sample)
       this.cache?.put(index, pair)
     }
-    return augmentPair(pair, augment, new RandomStream(`augment/${seed}/${epoch}/${sample.id}`))
+    return augmentPair(pair, augment, augmentationStream(seed, epoch, sample.id))
   }
 
   private async read(sample: BuildPlan["samples"][number]): Promise<Pair> {
@@ -86,7 +88,7 @@ export class BatchBuilder {
       })
     }
     const image = await readPixels(sample.imagePath, size)
-    const mask = await readMaskPixels(sample.maskPath, size, maskRule)
+    const mask = await readMaskPixels(sample.maskPath, size, sample.maskRule ?? maskRule)
     return { image, mask: mask.data }
   }
 }

@@ -37,6 +37,12 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
+/** Whether a folder could not be listed because there is none of that name. */
+export function isNoFolder(thrown: unknown): boolean {
+  const code = codeOf(thrown)
+  return code === "ENOENT" || code === "ENOTDIR"
+}
+
 /** Node's error code (`ENOENT`, ...) of anything thrown, or undefined. */
 export function codeOf(thrown: unknown): string | undefined {
   return thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined

@@ -1,72 +1,164 @@
 /**
- * Reading images and masks, and drawing masks, overlays and heat maps.
+ * Reading images and masks.
  *
- * Takes: image files (PNG, JPEG, TIFF, BMP...) or arrays. Gives: pixels at the size asked for, float planes in [0, 1] in
- * NCHW order, and PNG buffers for reports.
+ * Takes: image files (PNG, JPEG, TIFF, BMP, NIfTI slices, DICOM; formats/), named by their paths, behind which
+ * `#z=12` may say which slice (formats/selection.ts). Gives: pixels at the size asked for, and float planes in [0, 1]
+ * in NCHW order.
  *
  * Why so:
- * - Values are the file's own, divided by 255 and nothing else (no mean and standard deviation, no colour profile, no EXIF
- *   turn): that is what RecLMIS and LViT train on, and what the exported preprocessing says.
- * - Resizing ignores the aspect ratio and uses libvips' "linear" kernel: a triangle filter, widened when shrinking, so it
- *   averages (as Pillow's BILINEAR does; OpenCV's INTER_LINEAR, used by the published code, skips pixels instead).
- *   At 224x224, the size of the published files, no resizing happens and the three agree.
- * - A file that is cut off is an error, not a picture with a grey lower half: `failOn: "warning"`.
+ * - Values are the file's own, divided by 255 and nothing else (no mean and standard deviation, no colour profile, no
+ *   EXIF turn): that is what RecLMIS and LViT train on, and what the exported preprocessing says.
+ * - Resizing ignores the aspect ratio and uses libvips' "linear" kernel: a triangle filter, widened when shrinking,
+ *   so it averages (as Pillow's BILINEAR does; OpenCV's INTER_LINEAR, used by the published code, skips pixels
+ *   instead). At 224x224, the size of the published files, no resizing happens and the three agree.
+ * - A mask with measured values (NIfTI, DICOM) is foreground where it is not 0, before any window: a window would
+ *   move the border. `#label=2` takes one label of several, and is applied before resizing, which would mix labels.
  */
-import { readFile, writeFile } from "node:fs/promises"
-import sharp, { type SharpOptions } from "sharp"
+import { readFile, stat } from "node:fs/promises"
 import { codeOf, DataError, messageOf } from "./data-error.js"
+import {
+  DAMAGED,
+  FormatError,
+  type ImageFormat,
+  type ImageHeader,
+  MOST_BYTES,
+  type Pixels,
+  type Selection,
+  type Size,
+  type Values,
+} from "./formats/format.js"
+import { splitFragment } from "./formats/names.js"
+import { formatOf } from "./formats/registry.js"
+import { checkSelects, parseSelection } from "./formats/selection.js"
+import { resizePixels } from "./formats/sharp-formats.js"
+import { resizedForeground } from "./mask-resize.js"
 
-/** Height and width in pixels. */
-export interface Size {
-  readonly height: number
-  readonly width: number
-}
+export { type ImageHeader, MOST_PIXELS, type Pixels, type Size } from "./formats/format.js"
 
 /** The order of the three planes: as stored, as OpenCV reads (RecLMIS, LViT), or the luminance three times. */
 export type ChannelOrder = "rgb" | "bgr" | "gray3"
 export const CHANNEL_ORDERS: readonly ChannelOrder[] = ["rgb", "bgr", "gray3"]
 
 /**
- * How a resized mask becomes 0 or 1. "any": every value above 0, as published; it dilates the mask a little when resizing.
- * "half": values of 127.5 and more, which keeps the area.
+ * How a resized mask becomes 0 or 1. "any": resized as OpenCV does, then every value above 0, as published
+ * (mask-resize.ts); it dilates the mask a little. "half": averaged as images are, then 127.5 and more, which keeps the area.
  */
 export type MaskRule = "any" | "half"
 
-/** Pixels as stored: interleaved rows, `channels` 1 (grey) or 3 (RGB), values 0 to 255. */
-export interface Pixels extends Size {
-  readonly channels: 1 | 3
-  readonly data: Uint8Array
+/** An image file with its bytes read: what it declares, its pixels, and its values as a mask, from one reading. */
+export class ImageFile {
+  private constructor(
+    /** As given, with what stands behind `#`. */
+    readonly path: string,
+    readonly bytes: Buffer,
+    private readonly format: ImageFormat,
+    private readonly selection: Selection,
+  ) {}
+
+  /** Reads the bytes of a file. @throws DataError naming it: missing, too large, or without what `#` asks for. */
+  static async open(path: string): Promise<ImageFile> {
+    const { file, fragment } = splitFragment(path)
+    const bytes = await readBytes(file)
+    return reading(path, () => {
+      const selection = parseSelection(fragment)
+      const format = formatOf(bytes)
+      checkSelects(selection, format)
+      return Promise.resolve(new ImageFile(path, bytes, format, selection))
+    })
+  }
+
+  /** What the file declares. @throws DataError as {@link readPixels}. */
+  header(): Promise<ImageHeader> {
+    return reading(this.path, () => this.format.header(this.bytes, this.selection))
+  }
+
+  /** Decodes and resizes. @throws DataError as {@link readPixels}. */
+  pixels(size?: Size): Promise<Pixels> {
+    return reading(this.path, async () => {
+      if (this.selection.label !== undefined) throw new FormatError("a label is chosen in a mask, and this is an image")
+      const pixels = await this.format.decode(this.bytes, this.selection, size)
+      return size ? resizePixels(pixels, size) : pixels
+    })
+  }
+
+  /**
+   * The values of the file as a mask, at its own size, [H, W]: what is stored in NIfTI, DICOM and 16-bit files, 0 to
+   * 255 elsewhere (the greatest channel of a coloured mask). Where the path chooses a label: 255 for it and 0 for all
+   * else.
+   * @throws DataError as {@link readPixels}.
+   */
+  maskValues(): Promise<Values> {
+    return reading(this.path, () => this.values())
+  }
+
+  /** The mask as 0 and 1, resized. @throws DataError as {@link readPixels}. */
+  mask(size?: Size, rule: MaskRule = "any"): Promise<Pixels> {
+    return reading(this.path, async () => {
+      // What the published rule samples is the file's own pixels; the other one averages, which decoding may begin.
+      const { height, width, values } = await this.values(rule === "any" ? undefined : size)
+      const pixels = { height, width, channels: 1, data: greyOf(values) } as const
+      if (size && rule === "any") return { ...size, channels: 1, data: resizedForeground(pixels.data, pixels, size) }
+      const { data, ...own } = size ? await resizePixels(pixels, size) : pixels
+      return { ...own, data: cut(data, rule) }
+    })
+  }
+
+  /** @param size a wish, for files without values of their own, which can be resized while they are decoded. */
+  private async values(size?: Size): Promise<Values> {
+    const { bytes, format, selection } = this
+    const { label } = selection
+    const stored = await format.values?.(bytes, selection)
+    if (label === undefined) return stored ?? brightest(await format.decode(bytes, selection, size))
+    const found = stored ?? (await format.decode(bytes, selection))
+    if ("channels" in found && found.channels === 3) {
+      throw new FormatError(
+        "a label is a number, and this mask is coloured",
+        "write the mask with one grey value a label",
+      )
+    }
+    const { height, width } = found
+    const all = "channels" in found ? found.data : found.values
+    return { height, width, values: mapped(all, (value) => (value === label ? 255 : 0)) }
+  }
 }
 
-/** The most pixels an image may declare (64 million): a header that claims more is refused before any decoding. */
-export const MOST_PIXELS = 2 ** 26
+/** The values of a mask at its own size as 0 and 1; see {@link ImageFile.maskValues}. */
+export function foregroundOf({ values }: Values, rule: MaskRule = "any"): Uint8Array {
+  return cut(greyOf(values), rule)
+}
 
-const READ: SharpOptions = { failOn: "warning", limitInputPixels: MOST_PIXELS, ignoreIcc: true, animated: false }
+/** Values of a mask as grey: those of 8 bits are; of others 255 is what is not 0, and not NaN (not measured). */
+function greyOf(values: ArrayLike<number>): Uint8Array {
+  if (values instanceof Uint8Array) return values
+  return mapped(values, (value) => (value !== 0 && !Number.isNaN(value) ? 255 : 0))
+}
 
-/** What an image's header declares. */
-export interface ImageHeader extends Size {
-  readonly channels: number
-  readonly format: string
+function cut(grey: Uint8Array, rule: MaskRule): Uint8Array {
+  const least = rule === "any" ? 1 : 128
+  return mapped(grey, (value) => (value >= least ? 1 : 0))
+}
+
+/** As `Uint8Array.from`, which goes through an iterator and takes ten times as long: masks are read in every epoch. */
+function mapped(values: ArrayLike<number>, of: (value: number) => number): Uint8Array {
+  const bytes = new Uint8Array(values.length)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = of(values[i] as number)
+  return bytes
 }
 
 /** Reads an image's header. @throws DataError naming the file. */
 export async function readImageHeader(path: string): Promise<ImageHeader> {
-  const bytes = await readBytes(path)
-  return reading(path, async () => {
-    const found = await sharp(bytes, READ).metadata()
-    return { height: found.height, width: found.width, channels: found.channels, format: found.format }
-  })
+  return (await ImageFile.open(path)).header()
 }
 
 /**
  * Reads an image and resizes it.
+ * @param path the file; `#z=12` and the like behind its name choose a slice or frame.
  * @param size the size wanted; undefined leaves the size as it is.
- * @returns grey pixels for a grey file, RGB for a colour one; an alpha channel is dropped, 16-bit values are scaled to 8.
+ * @returns grey pixels for a grey file, RGB for a colour one; alpha is dropped, of 16-bit values the upper byte is kept.
  * @throws DataError naming the file: missing, not an image, cut off, or larger than {@link MOST_PIXELS}.
  */
 export async function readPixels(path: string, size?: Size): Promise<Pixels> {
-  const bytes = await readBytes(path)
-  return reading(path, () => decode(bytes, size))
+  return (await ImageFile.open(path)).pixels(size)
 }
 
 /**
@@ -75,16 +167,7 @@ export async function readPixels(path: string, size?: Size): Promise<Pixels> {
  * @throws DataError as {@link readPixels}.
  */
 export async function readMaskPixels(path: string, size?: Size, rule: MaskRule = "any"): Promise<Pixels> {
-  const bytes = await readBytes(path)
-  const pixels = await reading(path, () => decode(bytes, size))
-  const data = new Uint8Array(pixels.height * pixels.width)
-  const least = rule === "any" ? 1 : 128
-  for (let i = 0; i < data.length; i++) {
-    let value = 0
-    for (let c = 0; c < pixels.channels; c++) value = Math.max(value, pixels.data[i * pixels.channels + c] as number)
-    data[i] = value >= least ? 1 : 0
-  }
-  return { height: pixels.height, width: pixels.width, channels: 1, data }
+  return (await ImageFile.open(path)).mask(size, rule)
 }
 
 /** Reads an image as float planes: [3, H, W], values in [0, 1]. @throws DataError as {@link readPixels}. */
@@ -123,213 +206,47 @@ export function writePlanes(pixels: Pixels, order: ChannelOrder, planes: Float32
   }
 }
 
-/** A binary PNG (0 and 255) of a mask or probability map [H, W], cut at `threshold`. */
-export async function maskPng(values: ArrayLike<number>, size: Size, threshold = 0.5): Promise<Buffer> {
-  checkLength("the mask", values.length, size.height * size.width)
-  const data = Uint8Array.from(values, (value) => (value > threshold ? 255 : 0))
-  return pngOf({ ...size, channels: 1, data })
-}
-
-/** Writes {@link maskPng} to a file. */
-export async function writeMaskPng(
-  path: string,
-  values: ArrayLike<number>,
-  size: Size,
-  threshold = 0.5,
-): Promise<void> {
-  const png = await maskPng(values, size, threshold)
-  try {
-    await writeFile(path, png)
-  } catch (thrown) {
-    const fix = "name a file in a folder that exists and may be written"
-    throw new DataError({ what: `${path} cannot be written: ${messageOf(thrown)}`, fix }, { cause: thrown })
-  }
-}
-
-export interface OverlayOptions {
-  /** [3, H, W] in [0, 1]. */
-  readonly image: Float32Array
-  readonly size: Size
-  /** The order of `image`'s planes. */
-  readonly channels?: ChannelOrder
-  /** Probability or mask [H, W]: tinted and outlined in orange. */
-  readonly prediction?: ArrayLike<number>
-  /** Mask [H, W]: outlined in cyan. */
-  readonly truth?: ArrayLike<number>
-  readonly threshold?: number
-}
-
-/** The image with the prediction tinted and outlined (orange) and the truth outlined (cyan), as a PNG. */
-export async function overlayPng(options: OverlayOptions): Promise<Buffer> {
-  const { size, threshold = 0.5 } = options
-  const data = paintedImage(options.image, size, options.channels ?? "rgb")
-  const paint = (index: number, colour: readonly [number, number, number], alpha: number) => {
-    for (let c = 0; c < 3; c++) {
-      const at = 3 * index + c
-      data[at] = Math.round((data[at] as number) * (1 - alpha) + (colour[c] as number) * alpha)
-    }
-  }
-  const orange = [255, 140, 0] as const
-  const cyan = [0, 220, 255] as const
-  for (const [values, colour, tint] of [
-    [options.prediction, orange, 0.3],
-    [options.truth, cyan, 0],
-  ] as const) {
-    if (values === undefined) continue
-    checkLength("the overlay's mask", values.length, size.height * size.width)
-    const inside = (y: number, x: number) =>
-      y >= 0 && x >= 0 && y < size.height && x < size.width && (values[y * size.width + x] as number) > threshold
-    for (let y = 0; y < size.height; y++) {
-      for (let x = 0; x < size.width; x++) {
-        if (!inside(y, x)) continue
-        const edge = !inside(y - 1, x) || !inside(y + 1, x) || !inside(y, x - 1) || !inside(y, x + 1)
-        if (edge) paint(y * size.width + x, colour, 0.95)
-        else if (tint > 0) paint(y * size.width + x, colour, tint)
-      }
-    }
-  }
-  return pngOf({ ...size, channels: 3, data })
-}
-
-export interface HeatmapOptions {
-  /** [h, w], any scale: the least value is drawn as transparent violet, the greatest as yellow. */
-  readonly values: ArrayLike<number>
-  readonly grid: Size
-  /** [3, H, W] in [0, 1], under the map. */
-  readonly over: Float32Array
-  readonly size: Size
-  readonly channels?: ChannelOrder
-}
-
-/** A heat map (such as patches of interest, 14x14) drawn bilinearly over an image, as a PNG of the image's size. */
-export async function heatmapPng(options: HeatmapOptions): Promise<Buffer> {
-  const { values, grid, size } = options
-  checkLength("the heat map", values.length, grid.height * grid.width)
-  const data = paintedImage(options.over, size, options.channels ?? "rgb")
-  let low = Infinity
-  let high = -Infinity
+/** The greatest channel of each pixel. */
+function brightest({ height, width, channels, data }: Pixels): Size & { readonly values: Uint8Array } {
+  if (channels === 1) return { height, width, values: data }
+  const values = new Uint8Array(height * width)
   for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number
-    if (!Number.isFinite(value)) throw new RangeError(`the heat map's value ${i} is ${value}`)
-    low = Math.min(low, value)
-    high = Math.max(high, value)
+    values[i] = Math.max(data[3 * i] as number, data[3 * i + 1] as number, data[3 * i + 2] as number)
   }
-  const range = high > low ? high - low : 1
-  for (let y = 0; y < size.height; y++) {
-    for (let x = 0; x < size.width; x++) {
-      const value =
-        (bilinear(values, grid, ((y + 0.5) * grid.height) / size.height, ((x + 0.5) * grid.width) / size.width) - low) /
-        range
-      const colour = heatColour(value)
-      const alpha = 0.15 + 0.5 * value
-      const at = 3 * (y * size.width + x)
-      for (let c = 0; c < 3; c++)
-        data[at + c] = Math.round((data[at + c] as number) * (1 - alpha) + (colour[c] as number) * alpha)
-    }
-  }
-  return pngOf({ ...size, channels: 3, data })
-}
-
-/** Pixels as a PNG. The same pixels give the same bytes (fixed filter and compression, no metadata). */
-export async function pngOf(pixels: Pixels): Promise<Buffer> {
-  const { width, height, channels, data } = pixels
-  checkLength("the picture", data.length, width * height * channels)
-  const raw = sharp(data, { raw: { width, height, channels } })
-  return (channels === 1 ? raw.toColourspace("b-w") : raw)
-    .png({ compressionLevel: 6, adaptiveFiltering: false })
-    .toBuffer()
-}
-
-/** Value at (y, x) in units of cells, whose centres lie at .5; clamped at the border. */
-function bilinear(values: ArrayLike<number>, grid: Size, y: number, x: number): number {
-  const cy = Math.min(Math.max(y - 0.5, 0), grid.height - 1)
-  const cx = Math.min(Math.max(x - 0.5, 0), grid.width - 1)
-  const y0 = Math.floor(cy)
-  const x0 = Math.floor(cx)
-  const y1 = Math.min(y0 + 1, grid.height - 1)
-  const x1 = Math.min(x0 + 1, grid.width - 1)
-  const at = (row: number, column: number) => values[row * grid.width + column] as number
-  const top = at(y0, x0) * (x0 + 1 - cx) + at(y0, x1) * (cx - x0)
-  const bottom = at(y1, x0) * (x0 + 1 - cx) + at(y1, x1) * (cx - x0)
-  return top * (y0 + 1 - cy) + bottom * (cy - y0)
-}
-
-/** Five stops of the "inferno" colour map (matplotlib, CC0): even steps of lightness, readable without colour vision. */
-const HEAT: readonly (readonly [number, number, number])[] = [
-  [20, 11, 52],
-  [101, 21, 110],
-  [187, 55, 84],
-  [249, 142, 9],
-  [252, 255, 164],
-]
-
-function heatColour(value: number): [number, number, number] {
-  const position = Math.min(Math.max(value, 0), 1) * (HEAT.length - 1)
-  const index = Math.min(Math.floor(position), HEAT.length - 2)
-  const low = HEAT[index] as readonly [number, number, number]
-  const high = HEAT[index + 1] as readonly [number, number, number]
-  const t = position - index
-  return [low[0] + (high[0] - low[0]) * t, low[1] + (high[1] - low[1]) * t, low[2] + (high[2] - low[2]) * t]
-}
-
-function paintedImage(image: Float32Array, size: Size, channels: ChannelOrder): Uint8Array {
-  const count = size.height * size.width
-  checkLength("the image", image.length, 3 * count)
-  const data = new Uint8Array(3 * count)
-  for (let c = 0; c < 3; c++) {
-    const plane = (channels === "bgr" ? 2 - c : c) * count
-    for (let i = 0; i < count; i++)
-      data[3 * i + c] = Math.min(255, Math.max(0, Math.round((image[plane + i] as number) * 255)))
-  }
-  return data
-}
-
-async function decode(bytes: Buffer, size: Size | undefined): Promise<Pixels> {
-  const image = sharp(bytes, READ)
-  const header = await image.metadata()
-  const grey = header.channels < 3 && header.space !== "cmyk"
-  image.removeAlpha().toColourspace(grey ? "b-w" : "srgb")
-  if (size) image.resize(size.width, size.height, { fit: "fill", kernel: "linear", fastShrinkOnLoad: false })
-  const { data, info } = await image.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true })
-  if (info.channels !== 1 && info.channels !== 3)
-    throw new Error(`${info.channels} channels; 1 (grey) or 3 (RGB) can be read`)
-  return { height: info.height, width: info.width, channels: info.channels, data }
+  return { height, width, values }
 }
 
 async function readBytes(path: string): Promise<Buffer> {
+  const fix = "put the file back, or remove its case from the data set"
   try {
+    const { size } = await stat(path)
+    if (size > MOST_BYTES) {
+      const what = `${path} has ${(size / 2 ** 30).toFixed(1)} GiB, and at most ${MOST_BYTES / 2 ** 30} GiB are read`
+      throw new DataError({ what, fix: "cut the volume into smaller ones, or write its slices as PNG" })
+    }
     return await readFile(path)
   } catch (thrown) {
+    if (thrown instanceof DataError) throw thrown
     const what = codeOf(thrown) === "ENOENT" ? `${path} does not exist` : `${path} cannot be read: ${messageOf(thrown)}`
-    throw new DataError({ what, fix: "put the file back, or remove its case from the data set" }, { cause: thrown })
+    throw new DataError({ what, fix }, { cause: thrown })
   }
 }
 
+/** Names the file in what a decoder says. A read past the end (RangeError) comes from a file that lies about itself. */
 async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (thrown) {
+    const known = thrown instanceof FormatError ? thrown : undefined
+    if (known === undefined && !(thrown instanceof RangeError)) throw thrown
     throw new DataError(
       {
-        what: `${path} cannot be read as an image: ${reasonOf(messageOf(thrown))}`,
-        fix: "fetch the file again (it may be cut off or not an image), or remove its case from the data set",
+        what: `${path} cannot be read as an image: ${known?.message ?? DAMAGED}`,
+        fix:
+          known?.fix ??
+          "fetch the file again (it may be cut off or not an image), or remove its case from the data set",
       },
       { cause: thrown },
     )
   }
-}
-
-/**
- * What sharp's message means. Its wording for a damaged file depends on which of libvips' threads met the damage first, so
- * it is kept as the cause and said in our own words: the same file must always give the same message.
- */
-function reasonOf(message: string): string {
-  if (message.includes("pixel limit")) return `its header declares more than the pixel limit of ${MOST_PIXELS}`
-  if (message.includes("unsupported image format")) return "it is not in a known image format"
-  if (message.includes("channels; 1 (grey)")) return message
-  return "it is cut off or damaged"
-}
-
-function checkLength(what: string, has: number, wants: number): void {
-  if (has !== wants) throw new RangeError(`${what} has ${has} values, its size wants ${wants}`)
 }

@@ -8,15 +8,17 @@
  * - The order is a permutation keyed by (seed, epoch) and nothing else, and augmentation by (seed, epoch, sample): two
  *   models (a base and its ablation) see the same batches, so their comparison is paired, and a run can be resumed at any
  *   (epoch, batch) and go on exactly as it would have.
- * - Notes are tokenised once, at the start, each distinct one once; a frozen text encoder can be run over `notes` and
- *   looked up by `note_index`.
- * - Batches are made by data workers (see worker.ts), at least two ahead of the consumer.
+ * - Notes are tokenised once, at the start, each distinct one once (note-table.ts); a frozen text encoder can be run over
+ *   `notes` and looked up by `note_index`.
+ * - Batches are made by data workers (see worker.ts), at least two ahead of the consumer; in training across the end of an
+ *   epoch too, so that the first step of the next one does not wait.
  */
-import { createTokenizer, type Encoding, type TokenizerDescription } from "../tokenizers/tokenizer.js"
+import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
 import type { Augmentation } from "./augment.js"
 import type { BatchArrays, BuildPlan } from "./batch-builder.js"
 import { DataError } from "./data-error.js"
 import type { ChannelOrder, MaskRule, Size } from "./images.js"
+import { type DistinctNote, NoteTable } from "./note-table.js"
 import { RandomStream } from "./random.js"
 import { SampleCache } from "./sample-cache.js"
 import type { Sample } from "./sample.js"
@@ -43,9 +45,13 @@ export interface LoaderOptions {
   readonly workers: number
   /** Batches made ahead; at least 2, and by default one more than the workers. */
   readonly prefetch?: number
+  /** Whether the first batches of the next epoch are made while the last of one are used: for epochs in a row. */
+  readonly continuous?: boolean
   readonly augment?: readonly Augmentation[]
+  /** Whether each epoch draws one of a sample's alternative notes, as training does; false: always its `note`. */
+  readonly drawNotes?: boolean
   readonly channels: ChannelOrder
-  /** How a resized mask is made binary; "any" (> 0), as published, by default. */
+  /** How a resized mask is made binary where the sample does not say; "any" (> 0), as published, by default. */
   readonly maskRule?: MaskRule
   /** Memory for decoded samples, in bytes; 512 MB by default, 0 for none. */
   readonly cacheBytes?: number
@@ -76,15 +82,11 @@ export interface Position {
   readonly batch: number
 }
 
-export interface DistinctNote extends Encoding {
-  readonly note: string
-}
-
 export interface Loader {
   readonly batchesPerEpoch: number
   /** The distinct notes, in the order of their first sample. Empty without a tokenizer. */
   readonly notes: readonly DistinctNote[]
-  /** How many samples have a note that was cut to T tokens. */
+  /** How many samples have a note (one of its wordings) that was cut to T tokens. */
   readonly truncatedNotes: number
   /** Where the epoch that was iterated last has got to; what a checkpoint keeps, to go on with `epoch(e, { from })`. */
   readonly position: Position
@@ -110,14 +112,14 @@ export function epochOrder(count: number, seed: number, epoch: number): Int32Arr
  */
 export async function openLoader(options: LoaderOptions): Promise<Loader> {
   checkOptions(options)
-  const { samples, size } = options
-  const notes = await encodeNotes(options)
+  const { samples, size, augment = [], drawNotes = false } = options
+  const notes = await NoteTable.of({ ...options, augment, drawNotes })
   const plan: BuildPlan = {
-    samples: samples.map(({ id, imagePath, maskPath }) => ({ id, imagePath, maskPath })),
+    samples: samples.map(({ id, imagePath, maskPath, maskRule }) => ({ id, imagePath, maskPath, maskRule })),
     size: { height: size.height, width: size.width },
     channels: options.channels,
     maskRule: options.maskRule ?? "any",
-    augment: [...(options.augment ?? [])],
+    augment,
     seed: options.seed,
     cache: SampleCache.memory(samples.length, size, options.cacheBytes ?? DEFAULT_CACHE_BYTES),
   }
@@ -125,28 +127,14 @@ export async function openLoader(options: LoaderOptions): Promise<Loader> {
   return new BatchLoader(options, notes, filler)
 }
 
-interface Notes {
-  readonly distinct: readonly DistinctNote[]
-  /** The note of each sample. */
-  readonly index: Int32Array
-}
-
-async function encodeNotes({ samples, tokenizer: description, tokenLength }: LoaderOptions): Promise<Notes> {
-  const index = new Int32Array(samples.length)
-  if (description === undefined) return { distinct: [], index }
-  const tokenizer = await createTokenizer(description)
-  const distinct: DistinctNote[] = []
-  const known = new Map<string, number>()
-  samples.forEach(({ note }, i) => {
-    let found = known.get(note)
-    if (found === undefined) {
-      found = distinct.length
-      known.set(note, found)
-      distinct.push({ note, ...tokenizer.encode(note, tokenLength) })
-    }
-    index[i] = found
-  })
-  return { distinct, index }
+/** An epoch whose batches are being made. */
+interface Underway {
+  readonly epoch: number
+  readonly order: Int32Array
+  /** the first batch that is not begun */
+  next: number
+  /** begun and not handed out yet, in order */
+  readonly begun: { readonly rows: Int32Array; readonly arrays: Promise<BatchArrays> }[]
 }
 
 class BatchLoader implements Loader {
@@ -158,16 +146,18 @@ class BatchLoader implements Loader {
   private readonly spare: BatchArrays[] = []
   private current: Position = { epoch: 0, batch: 0 }
   private closed = false
+  /** the epoch after the one that is iterated */
+  private following: Underway | undefined
 
   constructor(
     private readonly options: LoaderOptions,
-    private readonly encoded: Notes,
+    private readonly table: NoteTable,
     private readonly filler: BatchFiller,
   ) {
     const { samples, batch, last, workers, tokenizer, tokenLength } = options
     this.batchesPerEpoch = last === "drop" ? Math.floor(samples.length / batch) : Math.ceil(samples.length / batch)
-    this.notes = encoded.distinct
-    this.truncatedNotes = this.countTruncated(Int32Array.from(samples, (_, i) => i))
+    this.notes = table.distinct
+    this.truncatedNotes = table.truncated
     this.prefetch = options.prefetch ?? Math.max(2, workers + 1)
     this.columns = tokenizer === undefined ? 0 : tokenLength
   }
@@ -182,29 +172,45 @@ class BatchLoader implements Loader {
     if (!Number.isInteger(from) || from < 0 || from > this.batchesPerEpoch) {
       throw new RangeError(`batch ${from} of epoch ${e}: there are ${this.batchesPerEpoch}`)
     }
-    const { samples, seed, shuffle, batch } = this.options
-    const order = shuffle ? epochOrder(samples.length, seed, e) : Int32Array.from(samples, (_, i) => i)
-    const ahead: { rows: Int32Array; arrays: Promise<BatchArrays> }[] = []
-    let next = from
-    const start = () => {
-      while (next < this.batchesPerEpoch && ahead.length < this.prefetch) {
-        const rows = order.slice(next * batch, Math.min((next + 1) * batch, order.length))
-        const arrays = this.filler.fill(rows.slice(), e, this.emptyArrays(rows.length))
-        // A batch that fails while an earlier one is in use is reported when it is its turn; if the consumer stops before
-        // that, nobody needs it. Without this line Node would end the process for an unhandled rejection.
-        arrays.catch(() => undefined)
-        ahead.push({ rows, arrays })
-        next++
-      }
-    }
+    const begunBefore = from === 0 && this.following?.epoch === e ? this.following : undefined
+    const underway = begunBefore ?? this.underway(e, from)
+    this.following = undefined
     this.current = { epoch: e, batch: from }
     for (let index = from; index < this.batchesPerEpoch; index++) {
-      start()
-      const { rows, arrays } = ahead.shift() as (typeof ahead)[number]
+      this.begin(underway)
+      const { rows, arrays } = underway.begun.shift()!
       const filled = await arrays
-      start()
+      this.begin(underway)
       this.current = index + 1 < this.batchesPerEpoch ? { epoch: e, batch: index + 1 } : { epoch: e + 1, batch: 0 }
-      yield this.batchOf(rows, filled)
+      yield this.batchOf(rows, e, filled)
+    }
+  }
+
+  private underway(epoch: number, from: number): Underway {
+    const { samples, seed, shuffle } = this.options
+    const order = shuffle ? epochOrder(samples.length, seed, epoch) : Int32Array.from(samples, (_, i) => i)
+    return { epoch, order, next: from, begun: [] }
+  }
+
+  /** Begins as many batches of an epoch as may be made ahead, and then of the next. */
+  private begin(underway: Underway): void {
+    this.beginUpTo(underway, this.prefetch)
+    if (!this.options.continuous || underway.next < this.batchesPerEpoch) return
+    this.following ??= this.underway(underway.epoch + 1, 0)
+    this.beginUpTo(this.following, this.prefetch - underway.begun.length)
+  }
+
+  private beginUpTo(underway: Underway, count: number): void {
+    const { batch } = this.options
+    const { order, begun } = underway
+    while (underway.next < this.batchesPerEpoch && begun.length < count) {
+      const rows = order.slice(underway.next * batch, (underway.next + 1) * batch)
+      const arrays = this.filler.fill(rows.slice(), underway.epoch, this.emptyArrays(rows.length))
+      // A batch that fails while an earlier one is in use is reported when it is its turn; if the consumer stops before
+      // that, nobody needs it. Without this line Node would end the process for an unhandled rejection.
+      arrays.catch(() => undefined)
+      begun.push({ rows, arrays })
+      underway.next++
     }
   }
 
@@ -221,21 +227,23 @@ class BatchLoader implements Loader {
     await this.filler.close()
   }
 
-  private batchOf(rows: Int32Array, { image, mask }: BatchArrays): Batch {
+  private batchOf(rows: Int32Array, epoch: number, { image, mask }: BatchArrays): Batch {
     const { samples, size } = this.options
     const n = mask.length / (size.height * size.width)
     const columns = this.columns
     const note_ids = new Int32Array(n * columns)
     const note_valid = new Float32Array(n * columns)
     const note_index = new Int32Array(n)
-    for (let row = 0; row < n; row++) {
-      const sample = (row < rows.length ? rows[row] : rows[0]) as number
-      note_index[row] = this.encoded.index[sample] as number
-      const note = this.notes[note_index[row] as number]
-      if (note === undefined) continue
+    rows.forEach((sample, row) => (note_index[row] = this.table.numberOf(sample, epoch)))
+    note_index.fill(note_index[0] as number, rows.length)
+    let truncatedNotes = 0
+    note_index.forEach((number, row) => {
+      const note = this.notes[number]
+      if (note === undefined) return
       note_ids.set(note.ids, row * columns)
       note_valid.fill(1, row * columns, row * columns + note.valid)
-    }
+      if (note.truncated && row < rows.length) truncatedNotes++
+    })
     return {
       ids: Array.from(rows, (row) => (samples[row] as Sample).id),
       count: rows.length,
@@ -244,12 +252,8 @@ class BatchLoader implements Loader {
       note_valid,
       note_index,
       mask,
-      truncatedNotes: this.countTruncated(rows),
+      truncatedNotes,
     }
-  }
-
-  private countTruncated(rows: Int32Array): number {
-    return rows.reduce((sum, row) => sum + (this.notes[this.encoded.index[row] as number]?.truncated ? 1 : 0), 0)
   }
 
   private emptyArrays(real: number): BatchArrays {

@@ -12,7 +12,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { codeOf, DataError, messageOf } from "./data-error.js"
-import { maskPng, pngOf } from "./images.js"
+import { maskPng, pngOf } from "./pictures.js"
 import type { QataRow } from "./layouts/qata.js"
 import { drawPhantom } from "./phantom-chest.js"
 import { RandomStream } from "./random.js"

@@ -8,7 +8,7 @@
  * case is held once, whichever worker gets it next. What does not fit in the budget is decoded again each time. The
  * system commits the memory as it is first written, so a small set costs little.
  */
-import type { Pair } from "./augment.js"
+import type { Pair } from "./augmentations/pair.js"
 import type { Size } from "./images.js"
 
 /** The memory of a cache: what a worker is given. */

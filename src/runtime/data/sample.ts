@@ -5,17 +5,36 @@
  * layout can import them without a cycle.
  */
 
+import type { MaskRule } from "./images.js"
+
 export const SPLITS = ["train", "valid", "test"] as const
 export type Split = (typeof SPLITS)[number]
 
+/** The split that a data set's own word names (`train`, `val`, `valid`, `validation`, `test`; any case), or undefined. */
+export function splitNamed(word: string): Split | undefined {
+  const name = word.trim().toLowerCase()
+  return name === "val" || name === "validation" ? "valid" : SPLITS.find((split) => split === name)
+}
+
 /** One case. Paths are absolute. `maskPath` is undefined only in layouts for prediction, where no truth exists. */
 export interface Sample {
-  /** Unique in its split; for QaTa the image's file name without its ending. */
+  /** Unique in its split: the image's file name without its ending, and more where an image has several masks. */
   readonly id: string
   readonly split: Split
   readonly imagePath: string
   readonly maskPath: string | undefined
+  /**
+   * The note that everything but training reads. Where there are {@link alternatives}, one of them, drawn once by the
+   * sample's split and id alone: so all runs, of all seeds, are scored on the same texts.
+   */
   readonly note: string
+  /**
+   * What training draws from, in each epoch anew: at least two texts, {@link note} among them. A text that is there twice
+   * is twice as likely. Absent where the case has one note.
+   */
+  readonly alternatives?: readonly string[]
+  /** How the mask becomes 0 or 1, where the file asks for a rule of its own (see `maskRuleOf`); else the reader's. */
+  readonly maskRule?: MaskRule
   /** Who the image is of, where the layout can tell; two samples of one subject must not be in two splits. */
   readonly subject?: string
 }
@@ -25,12 +44,21 @@ export interface DataProblem {
   readonly severity: "error" | "note"
   readonly kind:
     | "missing-mask"
+    | "missing-image"
     | "missing-caption"
+    | "missing-text-file"
+    | "missing-split"
+    | "incomplete-row"
+    | "repeated-row"
     | "duplicate-caption"
     | "unused-annotation"
+    | "image-without-row"
     | "mask-without-image"
     | "not-an-image"
+    | "ambiguous-name"
     | "names-differ-in-case"
+    | "names-matched-without-case"
+    | "names-matched-without-ending"
   /** One sentence: names the first file concerned and how many more there are. */
   readonly what: string
   readonly fix: string
@@ -41,20 +69,32 @@ export interface DataProblem {
 }
 
 /** How many names a {@link DataProblem} keeps. */
-export const NAMES_KEPT = 20
+export const NAMES_KEPT = 1000
 
 export interface Dataset {
-  /** Absolute path of the folder. */
+  /** Absolute path of the folder, or of the manifest that was named. */
   readonly root: string
   /** Name of the layout, a row of `LAYOUTS` in dataset.ts. */
   readonly layout: string
+  /** Which prompt the notes are, in a layout that has several for each case. */
+  readonly prompt?: string
   /** Sorted by split (train, valid, test), then by id. */
   readonly samples: readonly Sample[]
   readonly problems: readonly DataProblem[]
 }
 
+/** How a data set is to be read. */
+export interface ReadOptions {
+  /** Which prompt is the note, in a layout with several (`p6`, `random`); an error in any other layout. */
+  readonly prompt?: string | undefined
+  /** As `prompt`, for a layout with several; others have nothing to choose, which is fine. */
+  readonly preferredPrompt?: string | undefined
+}
+
 /** What a layout reads: the samples that are whole, and everything that was noticed. */
 export interface LayoutReading {
+  /** See {@link Dataset.prompt}. */
+  readonly prompt?: string
   readonly samples: readonly Sample[]
   readonly problems: readonly DataProblem[]
 }
@@ -66,8 +106,17 @@ export interface Layout {
   readonly looksLike: string
   /** Whether the folder, with these entries at its top (sorted names), is of this layout. Cheap. */
   detect(root: string, entries: readonly string[]): Promise<boolean>
-  /** Reads the folder. Throws {@link DataError} where nothing can be read at all (a malformed index). */
-  read(root: string): Promise<LayoutReading>
+  /** Whether a file that was named instead of a folder is of this layout. Absent: a file never is. */
+  isFile?(path: string): boolean
+  /** Whether the cases have several prompts to choose from, so that {@link ReadOptions.prompt} has a meaning. */
+  readonly hasPrompts?: boolean
+  /** Reads the folder, or the file. Throws {@link DataError} where nothing can be read at all (a malformed index). */
+  read(root: string, options: ReadOptions): Promise<LayoutReading>
+}
+
+/** Every text that a sample's note can be. */
+export function wordingsOf({ note, alternatives }: Pick<Sample, "note" | "alternatives">): readonly string[] {
+  return alternatives ?? [note]
 }
 
 /** Names joined for a message, cut after `most` with the number left out. */

@@ -36,9 +36,12 @@ sharp.cache(false)
 
 const builder = new BatchBuilder(workerData as BuildPlan)
 let queue: Promise<void> = Promise.resolve()
+let closing = false
 
 port.on("message", (request: WorkerRequest) => {
-  queue = queue.then(() => (request.type === "close" ? port.close() : build(request)))
+  if (request.type === "close") closing = true
+  // Nobody waits for batches that are begun and not done when the loader is closed.
+  queue = queue.then(() => (request.type === "close" ? port.close() : closing ? undefined : build(request)))
 })
 
 async function build({ job, indices, epoch, arrays }: Extract<WorkerRequest, { type: "build" }>): Promise<void> {

@@ -7,16 +7,13 @@
  */
 
 import { createHash } from "node:crypto"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { existsSync, statSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { optimise } from "../../compiler/passes/pipelines.js"
 import { predictProgram } from "../../compiler/passes/programs.js"
 import { OnnxExportError } from "../../compiler/targets/onnx/errors.js"
 import { exportOnnx, type ExportedModel, type ExportedTensor } from "../../compiler/targets/onnx/export.js"
 import { onnxText } from "../../compiler/targets/onnx/text.js"
-import { compileSavedModel } from "../../compiler/targets/tensorflow/saved-model.js"
 import { DataError } from "../data/data-error.js"
 import { BackendUnavailable } from "../native/backend.js"
 import { checkParity, formatParity, USUAL_TOLERANCE, type ParityInput, type ParityReport } from "../onnx/parity.js"
@@ -27,6 +24,7 @@ import { type HostTensor, NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
 import { openExportSource, type ExportSource, type Weights } from "./export-source.js"
 import { exportMetadata } from "./metadata.js"
+import { openPredictSession } from "./predict-session.js"
 import { predictRows } from "./native-rows.js"
 import { randomInputs, realInputs } from "./parity-inputs.js"
 import { makeFolderFor } from "./target-folder.js"
@@ -147,7 +145,12 @@ function checkedTarget(out: string): string {
   return file
 }
 
-function toOnnx(source: ExportSource, opset: number | undefined): ExportedModel {
+/**
+ * The ONNX file of a source, in memory and not compared with anything.
+ *
+ * @throws UserError when the model or the opset does not allow it
+ */
+export function toOnnx(source: ExportSource, opset?: number): ExportedModel {
   const { model, parameters } = source
   try {
     return exportOnnx({
@@ -200,7 +203,7 @@ async function realCases(
     const inputs = await realInputs({
       description: record.description,
       tokenizers: record.tokenizers,
-      dataRoot: record.data.root,
+      data: record.data,
       wanted: new Set(exported.inputs.map(({ name }) => name)),
     })
     return { inputs, notes: [] }
@@ -214,26 +217,11 @@ async function realCases(
 async function withSession<T>(source: ExportSource, work: (session: NativeSession) => Promise<T>): Promise<T> {
   const { run } = source
   if (run) return withOpened(run.folder.modelPath, run.variables, work)
-  const folder = await mkdtemp(join(tmpdir(), "mdl-export-"))
+  const session = await openPredictSession(source.model, source.parameters, 1)
   try {
-    const { graph } = source.model
-    const { bytes } = compileSavedModel({
-      parameters: graph.parameters,
-      predict: { ...predictProgram(source.model), batch: 1 },
-    })
-    await writeFile(join(folder, "saved_model.pb"), bytes)
-    const zero: HostTensor = { dtype: "i32", shape: [], data: Int32Array.of(0) }
-    const variables = new Map<string, HostTensor>([
-      ...graph.parameters.map(({ name, dtype, shape }): [string, HostTensor] => [
-        name,
-        { dtype, shape, data: source.parameters.get(name)! },
-      ]),
-      ["step", zero],
-      ["seed", zero],
-    ])
-    return await withOpened(folder, variables, work)
+    return await work(session)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    session.close()
   }
 }
 

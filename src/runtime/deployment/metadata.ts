@@ -15,25 +15,23 @@ import type { ExportSource } from "./export-source.js"
 /** Raised when the same text means something else. */
 export const LANGUAGE_VERSION = "0.1"
 
+/** How an image becomes the network's input, apart from the order of its planes. What reads a file compares it with this. */
+export const IMAGE_PREPARATION = {
+  layout: "NCHW",
+  range: [0, 1],
+  scale: "value / 255",
+  mean: null,
+  deviation: null,
+  resize: "to the input's size, aspect ratio not kept, triangle filter widened when shrinking",
+} as const
+
 /** The metadata of `source`; keys beginning with `mdl.` are described here. */
 export function exportMetadata(source: ExportSource): Record<string, string> {
   const { model, weights, sources, tokenizers } = source
   const channels = model.training["channels"] === "bgr" ? "bgr" : "rgb"
   const images = model.inputs.filter((input) => input.kind === "tensor" && input.role === "input")
-  const preprocessing = Object.fromEntries(
-    images.map(({ name }) => [
-      name,
-      {
-        layout: "NCHW",
-        channels,
-        range: [0, 1],
-        scale: "value / 255",
-        mean: null,
-        deviation: null,
-        resize: "to the input's size, aspect ratio not kept, triangle filter widened when shrinking",
-      },
-    ]),
-  )
+  const { layout, ...rest } = IMAGE_PREPARATION
+  const preprocessing = Object.fromEntries(images.map(({ name }) => [name, { layout, channels, ...rest }]))
   const notes = Object.fromEntries(
     model.inputs
       .filter((input) => input.kind === "tokens")

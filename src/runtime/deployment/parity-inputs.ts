@@ -12,11 +12,13 @@ import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
 import type { ExportedTensor } from "../../compiler/targets/onnx/export.js"
 import type { TrainerDescription } from "../../compiler/trainer.js"
 import { readImage } from "../data/images.js"
-import { openDataset, samplesOf } from "../data/dataset.js"
+import { openRunDataset, samplesOf } from "../data/dataset.js"
 import { RandomStream } from "../data/random.js"
 import type { Sample, Split } from "../data/sample.js"
+import { stackCases } from "../prediction/predictor.js"
 import type { ParityInput } from "../onnx/parity.js"
 import type { Feeds, RuntimeTensor } from "../onnx/run.js"
+import type { RunData } from "../runs/run-folder.js"
 import { createTokenizer, type TokenizerDescription } from "../tokenizers/tokenizer.js"
 import { planInputs } from "../training/feeds.js"
 import { channelsOf } from "../training/split-loader.js"
@@ -73,12 +75,12 @@ const SPLITS_BY_PREFERENCE: readonly Split[] = ["test", "valid", "train"]
 export async function realInputs(request: {
   readonly description: TrainerDescription
   readonly tokenizers: Readonly<Record<string, TokenizerDescription>>
-  readonly dataRoot: string
+  readonly data: Pick<RunData, "root" | "prompt">
   /** the inputs of the exported model, by name */
   readonly wanted: ReadonlySet<string>
 }): Promise<ParityInput[]> {
-  const { description, tokenizers, dataRoot, wanted } = request
-  const dataset = await openDataset(dataRoot)
+  const { description, tokenizers, data, wanted } = request
+  const dataset = await openRunDataset(data)
   const split = SPLITS_BY_PREFERENCE.find((name) => dataset.samples.some((sample) => sample.split === name))
   const samples = samplesOf(dataset, split ?? "test")
   let next = 0
@@ -99,27 +101,20 @@ async function caseBatch(
   samples: readonly Sample[],
 ): Promise<Feeds> {
   const plan = planInputs(description)
-  const { height, width } = plan.size
-  const count = samples.length
-  const image = new Float32Array(count * 3 * height * width)
-  const ids = new Int32Array(count * plan.tokenLength)
-  const valid = new Float32Array(count * plan.tokenLength)
+  const channels = channelsOf(description)
   const described = plan.note && tokenizers[plan.note.name]
   const tokenizer = described && (await createTokenizer(described))
-  for (const [row, sample] of samples.entries()) {
-    image.set(await readImage(sample.imagePath, plan.size, channelsOf(description)), row * 3 * height * width)
-    const encoded = tokenizer?.encode(sample.note, plan.tokenLength)
-    if (!encoded) continue
-    ids.set(encoded.ids, row * plan.tokenLength)
-    valid.fill(1, row * plan.tokenLength, row * plan.tokenLength + encoded.valid)
-  }
-  const feeds: Record<string, RuntimeTensor> = {
-    [plan.image.name]: { dtype: "f32", shape: [count, 3, height, width], data: image },
-  }
-  if (plan.note) {
-    const shape = [count, plan.tokenLength]
-    feeds[`${plan.note.name}_ids`] = { dtype: "i32", shape, data: ids }
-    feeds[`${plan.note.name}_valid`] = { dtype: "f32", shape, data: valid }
-  }
-  return feeds
+  const cases = await Promise.all(
+    samples.map(async ({ imagePath, note }) => ({
+      image: await readImage(imagePath, plan.size, channels),
+      note: tokenizer?.encode(note, plan.tokenLength),
+    })),
+  )
+  return stackCases(
+    {
+      image: { name: plan.image.name, size: plan.size, channels },
+      note: plan.note && { name: plan.note.name, length: plan.tokenLength },
+    },
+    cases,
+  )
 }

@@ -1,29 +1,13 @@
 /**
  * Scores of a predicted mask: Dice and IoU per case, and their summary.
  *
- * Takes: probabilities and masks as flat arrays of one case. Gives: scores in [0, 1] and the counts behind them.
- *
- * Why so: the number that papers call "Dice" depends on a convention, so the convention has a name and travels with every
- * score.
- * - "lvit" (LViT, RecLMIS): per image, Dice = 2 TP / (|P| + |G| + 1e-5) and IoU = TP / (|P u G| + 1e-5) of the foreground;
- *   the mean over images is reported, the mean IoU being called "mIoU" although background is not in it. A case with an
- *   empty truth and an empty prediction scores 0 there.
- * - "monai" (MONAI's DiceMetric and MeanIoU with ignore_empty=False): no epsilon, and empty against empty is 1.
+ * Takes: probabilities and masks as flat arrays of one case. Gives: scores in [0, 1] under a named convention and the
+ * counts behind them.
  */
+import { quantile } from "../statistics/quantile.js"
+import { type Convention, CONVENTION, type OverlapScores, type PixelCounts, scoresOf } from "./conventions.js"
 
-export const CONVENTIONS = ["lvit", "monai"] as const
-export type Convention = (typeof CONVENTIONS)[number]
-
-const EPSILON = 1e-5
-
-export interface CaseScores {
-  readonly dice: number
-  readonly iou: number
-  /** Pixels predicted and true, predicted only, true only. */
-  readonly tp: number
-  readonly fp: number
-  readonly fn: number
-}
+export type CaseScores = OverlapScores & PixelCounts
 
 /**
  * Scores one case.
@@ -36,7 +20,7 @@ export function caseScores(
   mask: ArrayLike<number>,
   options: { threshold?: number; convention?: Convention } = {},
 ): CaseScores {
-  const { threshold = 0.5, convention = "lvit" } = options
+  const { threshold = 0.5, convention = CONVENTION } = options
   if (probability.length !== mask.length) {
     throw new RangeError(`the prediction has ${probability.length} values and the mask ${mask.length}`)
   }
@@ -53,16 +37,13 @@ export function caseScores(
     else if (predicted) fp++
     else if (truth) fn++
   }
-  return { ...scoresOf(tp, fp, fn, convention), tp, fp, fn }
+  const counts = { tp, fp, fn, tn: mask.length - tp - fp - fn }
+  return { ...scoresOf(counts, convention), ...counts }
 }
 
-/** Dice and IoU from the counts of one case. */
-export function scoresOf(tp: number, fp: number, fn: number, convention: Convention): { dice: number; iou: number } {
-  if (convention === "lvit") {
-    return { dice: (2 * tp) / (2 * tp + fp + fn + EPSILON), iou: tp / (tp + fp + fn + EPSILON) }
-  }
-  if (tp + fp + fn === 0) return { dice: 1, iou: 1 }
-  return { dice: (2 * tp) / (2 * tp + fp + fn), iou: tp / (tp + fp + fn) }
+/** What is predicted as foreground: 1 where a probability is above the threshold. */
+export function foregroundOf(probability: ArrayLike<number>, threshold: number): Uint8Array {
+  return Uint8Array.from(probability, (p) => (p > threshold ? 1 : 0))
 }
 
 /** Mean, sample standard deviation (n - 1; 0 for one case) and median of some scores. */
@@ -72,15 +53,13 @@ export interface Spread {
   readonly median: number
 }
 
+/** @throws RangeError when there are no values */
 export function spreadOf(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError("there is no score to summarise")
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
   const std = values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] as number
-  return { mean, std, median: sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2 }
+  return { mean, std, median: quantile(Float64Array.from(values).sort(), 0.5) }
 }
 
 export interface Summary {
@@ -90,13 +69,17 @@ export interface Summary {
   readonly iou: Spread
 }
 
-/** Summarises the scores of all cases of a split. @throws RangeError when there are none. */
-export function summarise(scores: readonly CaseScores[], convention: Convention = "lvit"): Summary {
+/**
+ * Summarises the scores of all cases of a split; those that the convention leaves out are not in it.
+ * @throws RangeError when there are none
+ */
+export function summarise(scores: readonly OverlapScores[], convention: Convention = CONVENTION): Summary {
+  const scored = scores.filter(({ leftOut }) => !leftOut)
   return {
-    cases: scores.length,
+    cases: scored.length,
     convention,
-    dice: spreadOf(scores.map((score) => score.dice)),
-    iou: spreadOf(scores.map((score) => score.iou)),
+    dice: spreadOf(scored.map((score) => score.dice)),
+    iou: spreadOf(scored.map((score) => score.iou)),
   }
 }
 
@@ -118,9 +101,9 @@ export interface ImageIndependentMask {
  */
 export function bestImageIndependentMask(
   trainMasks: readonly ArrayLike<number>[],
-  options: { convention?: Convention } = {},
+  options: { convention?: Exclude<Convention, "monai-ignore-empty" | "torchmetrics"> } = {},
 ): ImageIndependentMask {
-  const { convention = "lvit" } = options
+  const { convention = CONVENTION } = options
   const count = trainMasks[0]?.length
   if (count === undefined) throw new RangeError("there is no training mask")
   const times = new Uint32Array(count)
@@ -137,7 +120,7 @@ export function bestImageIndependentMask(
     const truth = overlap[0] as number
     for (let k = 1; k < STEPS; k++) {
       const tp = overlap[k] as number
-      const { dice } = scoresOf(tp, (predicted[k] as number) - tp, truth - tp, convention)
+      const { dice } = scoresOf({ tp, fp: (predicted[k] as number) - tp, fn: truth - tp }, convention)
       diceSum[k] = (diceSum[k] as number) + dice
     }
   }

@@ -14,13 +14,20 @@ import type { TrainerDescription } from "../../compiler/trainer.js"
 import { openDataset, samplesOf } from "../data/dataset.js"
 import type { ChannelOrder } from "../data/images.js"
 import { openLoader, type Batch, type Loader } from "../data/loader.js"
-import { SPLITS } from "../data/sample.js"
+import { type ReadOptions, SPLITS } from "../data/sample.js"
 import { planInputs, type InputPlan } from "../training/feeds.js"
 import { chooseTokenizer } from "../training/tokenizer-choice.js"
 import { UserError } from "../user-error.js"
 
 /** What is written at once; bounds the memory. */
 const CASES_AT_ONCE = 16
+
+/** A data set in a package. */
+export interface WrittenData {
+  readonly index: DataIndex
+  /** what `mdl train` does with this data and the package does not */
+  readonly leftOut: readonly string[]
+}
 
 /**
  * Writes the splits of a data set into `folder`, which is made.
@@ -32,9 +39,10 @@ export async function writeDataFiles(
   folder: string,
   root: string,
   description: TrainerDescription,
-): Promise<DataIndex> {
+  options: ReadOptions = {},
+): Promise<WrittenData> {
   const plan = planInputs(description)
-  const dataset = await openDataset(root)
+  const dataset = await openDataset(root, options)
   const train = samplesOf(dataset, "train")
   if (train.length < description.batch.train) {
     throw new UserError(
@@ -85,7 +93,11 @@ export async function writeDataFiles(
     tokenizers: plan.note && tokenizer ? { [plan.note.name]: tokenizer } : {},
   }
   await writeFile(join(folder, "index.json"), `${JSON.stringify(index, undefined, 2)}\n`)
-  return index
+  const wordings = train.filter(({ alternatives }) => alternatives !== undefined).length
+  return {
+    index,
+    leftOut: wordings > 0 ? [`notes: ${wordings} training cases have several wordings, and one of them is stored`] : [],
+  }
 }
 
 /** Ids before bytes: four-byte elements must lie at multiples of four. */

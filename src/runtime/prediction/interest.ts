@@ -1,23 +1,30 @@
 /**
  * Outputs that say what a model looked at.
  *
- * Takes: the description of a model and its outputs for one case. Gives: distributions over patches of the image, as a
+ * Takes: the shapes of a model's outputs, and their values for one case. Gives: distributions over patches of the image, as a
  * grid, and over the words of the note.
  *
  * Why so: a model names its outputs as it likes, so they are recognised by what they are: one number for each token of
  * the note, or for each cell of a grid over the image, not negative and with the sum 1. Nothing else is taken for one.
+ * Free of Node, because the page of `mdl serve` asks the same in the browser.
  */
 
-import type { TrainerDescription } from "../../compiler/trainer.js"
-import type { Size } from "../data/images.js"
-import type { OutputTensor } from "../session.js"
-import { cleanNote } from "../tokenizers/cleanup.js"
-import { createTokenizer, type TokenizerDescription } from "../tokenizers/tokenizer.js"
+import type { Extent } from "./resize.js"
+
+/** What is known of an output before the model runs. */
+export interface OutputShape {
+  readonly name: string
+  /** sizes after the batch */
+  readonly shape: readonly number[]
+}
+
+/** Outputs of one case by name, row-major. */
+export type CaseOutputs = Readonly<Record<string, { readonly data: Float32Array }>>
 
 export interface PatchInterest {
   readonly kind: "patches"
   readonly name: string
-  readonly grid: Size
+  readonly grid: Extent
   /** [height * width] of the grid */
   readonly values: Float32Array
 }
@@ -42,13 +49,13 @@ const SUM_TOLERANCE = 1e-3
  * @param valid how many of them are tokens of this note
  */
 export function interestsOf(
-  description: Pick<TrainerDescription, "outputs">,
-  outputs: Readonly<Record<string, OutputTensor>>,
-  image: Size,
+  described: readonly OutputShape[],
+  outputs: CaseOutputs,
+  image: Extent,
   tokens: number,
   valid: number,
 ): Interest[] {
-  return description.outputs.flatMap(({ name, shape }): Interest[] => {
+  return described.flatMap(({ name, shape }): Interest[] => {
     const values = outputs[name]?.data
     const sizes = shape.filter((size) => size !== 1)
     if (!values || sizes.length === 0 || !isDistribution(values)) return []
@@ -72,7 +79,7 @@ function isDistribution(values: Float32Array): boolean {
 }
 
 /** The grid with this many cells and the image's proportions; a shape of two sizes is a grid as it stands. */
-function gridOf(sizes: readonly number[], image: Size): Size | undefined {
+function gridOf(sizes: readonly number[], image: Extent): Extent | undefined {
   const [first, second] = sizes as [number, number | undefined]
   if (sizes.length > 2) return undefined
   if (second !== undefined) {
@@ -87,12 +94,18 @@ function gridOf(sizes: readonly number[], image: Size): Size | undefined {
 /** Largest to least share below which a distribution prefers nothing. */
 const ALIKE = 1.05
 
+/** Whether a distribution prefers nothing: its differences are rounding errors, which no picture should enlarge. */
+export function isAlike(values: ArrayLike<number>): boolean {
+  const all = Array.from(values)
+  return Math.max(...all) <= ALIKE * Math.min(...all)
+}
+
 /**
  * The values to draw a heat map of. Maps are drawn from the least to the greatest value, so one in which all shares are
  * alike would show rounding errors in full colour: it becomes flat.
  */
 export function drawable({ values }: PatchInterest): { readonly values: Float32Array; readonly isFlat: boolean } {
-  const isFlat = Math.max(...values) <= ALIKE * Math.min(...values)
+  const isFlat = isAlike(values)
   return { values: isFlat ? new Float32Array(values.length) : values, isFlat }
 }
 
@@ -110,38 +123,6 @@ export interface WeighedPiece {
   readonly text: string
   readonly spaced: boolean
   readonly weight: number
-}
-
-/** Marks apart from words, as tokenizers have them; else a word that is followed by a comma would count twice. */
-const FINE = /(\s*)([\p{L}\p{M}]+|\p{N}+|[^\s\p{L}\p{M}\p{N}])/gu
-const COARSE = /(\s*)(\S+)/gu
-
-/**
- * The pieces of a note with their tokens' positions; pieces beyond `length` tokens have none (`from` = `to`).
- *
- * @returns undefined when the tokens of the pieces do not add up to the tokens of the note, however it is cut
- */
-export async function notePieces(
-  note: string,
-  description: TokenizerDescription,
-  length: number,
-): Promise<readonly NotePiece[] | undefined> {
-  const tokenizer = await createTokenizer({ ...description, cleanup: "none" })
-  const [start, ends] = tokenizer.kind === "clip" ? [1, 2] : [0, 0]
-  const text = cleanNote(note, description.cleanup)
-  const room = Buffer.byteLength(text, "utf8") + 8
-  const count = (part: string): number => tokenizer.encode(part, room).valid - ends
-  const last = length - (ends - start)
-  for (const pattern of [FINE, COARSE]) {
-    let position = start
-    const pieces = [...text.matchAll(pattern)].map(([, space, piece]): NotePiece => {
-      const from = Math.min(position, last)
-      position += count(piece!)
-      return { text: piece!, spaced: space !== "", from, to: Math.min(position, last) }
-    })
-    if (pieces.length > 0 && position - start === count(text)) return pieces
-  }
-  return undefined
 }
 
 /** How much of a distribution over tokens goes to each piece, in the order of the note. */

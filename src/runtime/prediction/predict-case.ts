@@ -1,14 +1,15 @@
 /**
- * One image and one note through a trained model.
+ * Images and notes through a model.
  *
- * Takes: an open run, an image file and a note. Gives: the probability map at the network's resolution, what the model
- * looked at, and what became of the note. Images are read exactly as in training.
+ * Takes: a predictor, images (files, or prepared) and notes. Gives: the probability map at the network's resolution, what
+ * the model looked at, and what became of the note. Images are read exactly as in training.
  */
 
 import { readImage, type Size } from "../data/images.js"
-import type { OpenRun } from "../runs/open-run.js"
 import { UserError } from "../user-error.js"
-import { type Interest, interestsOf, notePieces, weighed, type WeighedPiece } from "./interest.js"
+import { type CaseOutputs, type Interest, interestsOf, weighed, type WeighedPiece } from "./interest.js"
+import { notePieces } from "./note-pieces.js"
+import { type EncodedCase, originText, type Predictor } from "./predictor.js"
 
 export interface CasePrediction {
   /** height and width of the network's image */
@@ -26,28 +27,46 @@ export interface CasePrediction {
 }
 
 /**
- * @throws DataError for an image that cannot be read; UserError when no output of the model is a mask, or its values are
- *   not finite
+ * One image and one note through the model.
+ *
+ * @throws DataError for an image that cannot be read; UserError when the values of the mask are not finite
  */
-export async function predictCase(run: OpenRun, imagePath: string, note: string): Promise<CasePrediction> {
-  const { plan, session, description, record } = run
-  const { scored, size } = plan
-  if (scored === undefined) {
-    throw new UserError(
-      `${description.variant} gives no mask: none of its outputs has the shape of its target; ` +
-        `its outputs are ${description.outputs.map(({ name, shape }) => `${name}: [${shape.join(", ")}]`).join(", ")}`,
-    )
+export async function predictCase(predictor: Predictor, imagePath: string, note: string): Promise<CasePrediction> {
+  const prepared = await prepareCase(predictor, imagePath, note)
+  const [outputs] = await predictor.run([prepared])
+  return describeCase(predictor, outputs!, { image: imagePath, note, encoded: prepared })
+}
+
+/** Reads an image as the model wants it, and encodes the note. @throws DataError for an image that cannot be read */
+export async function prepareCase(predictor: Predictor, imagePath: string, note: string): Promise<EncodedCase> {
+  const { image, note: port } = predictor.ports
+  return {
+    image: await readImage(imagePath, image.size, image.channels),
+    note: port && predictor.tokenizer?.encode(note, port.length),
   }
-  const image = await readImage(imagePath, size, run.channels)
-  const { feeds, note: encoding } = run.feedsFor(image, note)
-  const outputs = session.predict(feeds)
-  const probability = outputs[scored]!.data
+}
+
+/**
+ * What the outputs of a case say.
+ *
+ * @throws UserError when the values of the mask are not finite
+ */
+export async function describeCase(
+  predictor: Predictor,
+  outputs: CaseOutputs,
+  one: { readonly image: string; readonly note: string; readonly encoded: EncodedCase },
+): Promise<CasePrediction> {
+  const { ports, tokenizer } = predictor
+  const { size } = ports.image
+  const probability = outputs[ports.mask]!.data
   if (!probability.every(Number.isFinite)) {
-    throw new UserError(`${run.checkpoint.path} cannot be used: the output ${scored} is not finite for ${imagePath}`)
+    const weights = originText(predictor.origin)
+    throw new UserError(`${weights} cannot be used: the output ${ports.mask} is not finite for ${one.image}`)
   }
-  const interests = interestsOf(description, outputs, size, plan.tokenLength, encoding?.valid ?? 0)
-  const described = plan.note && record.tokenizers[plan.note.name]
-  const parts = described && (await notePieces(note, described, plan.tokenLength))
+  const length = ports.note?.length ?? 0
+  const { note: encoding } = one.encoded
+  const interests = interestsOf(ports.outputs, outputs, size, length, encoding?.valid ?? 0)
+  const parts = ports.note && tokenizer && (await notePieces(one.note, tokenizer.describe(), length))
   return {
     size,
     probability,
@@ -57,30 +76,12 @@ export async function predictCase(run: OpenRun, imagePath: string, note: string)
           .filter((interest) => interest.kind === "words")
           .map(({ name, values }) => ({ name, words: weighed(parts, values) }))
       : [],
-    tokens: encoding && { used: encoding.valid, total: tokenCount(run, note) },
+    tokens: encoding &&
+      tokenizer && { used: encoding.valid, total: tokenizer.encode(one.note, roomFor(one.note)).valid },
   }
 }
 
-/** How many tokens the whole note has. */
-function tokenCount({ plan, tokenizers }: OpenRun, note: string): number {
-  // No tokenizer makes more tokens than there are bytes, and a few are added for start, end and clean-up.
-  const room = Buffer.byteLength(note, "utf8") + 128
-  return (plan.note && tokenizers.get(plan.note.name)?.encode(note, room).valid) ?? 0
-}
-
-/** Each pixel of a larger (or smaller) grid takes the value of the pixel that its centre falls on. */
-export function resizeNearest(values: ArrayLike<number>, from: Size, to: Size): Float32Array {
-  const result = new Float32Array(to.height * to.width)
-  const columns = Int32Array.from({ length: to.width }, (_, x) => Math.floor(((x + 0.5) * from.width) / to.width))
-  for (let y = 0; y < to.height; y++) {
-    const row = Math.floor(((y + 0.5) * from.height) / to.height) * from.width
-    for (let x = 0; x < to.width; x++) result[y * to.width + x] = values[row + columns[x]!]!
-  }
-  return result
-}
-
-/** The size with the same proportions whose longer side is at most `most`; smaller sizes stay. */
-export function fitted({ height, width }: Size, most: number): Size {
-  const scale = Math.min(1, most / Math.max(height, width))
-  return { height: Math.max(1, Math.round(height * scale)), width: Math.max(1, Math.round(width * scale)) }
+/** No tokenizer makes more tokens than there are bytes, and a few are added for start, end and clean-up. */
+export function roomFor(note: string): number {
+  return Buffer.byteLength(note, "utf8") + 128
 }

@@ -1,22 +1,21 @@
 /**
- * A prediction as files: the mask, and pictures of it for people.
+ * The prediction of one image as files.
  *
- * Takes: an open run, an image, a note, and where the mask goes. Gives: `NAME.png` (0 and 255, at the image's own size),
- * `NAME.overlay.png`, and `NAME.OUTPUT.png` for each output that is a distribution over patches.
- *
- * Why so: the mask has one pixel for each pixel of the image, taken from the network's nearest pixel, so that it adds no
- * value that the network did not give. Pictures for people stop at 2048 pixels. No file is written over the image.
+ * Takes: a predictor, an image, a note, and where the mask goes. Gives: `NAME.png`, `NAME.overlay.png`, and
+ * `NAME.OUTPUT.png` for each output that is a distribution over patches. No file is written over the image.
  */
 
 import { realpathSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
-import { heatmapPng, maskPng, overlayPng, readImage, readImageHeader, type Size } from "../data/images.js"
+import { splitFragment } from "../data/formats/names.js"
+import type { Size } from "../data/images.js"
 import { makeFolderFor } from "../deployment/target-folder.js"
 import { writeAtomically } from "../runs/atomic-file.js"
-import type { OpenRun } from "../runs/open-run.js"
 import { UserError } from "../user-error.js"
-import { drawable, type WeighedPiece } from "./interest.js"
-import { fitted, predictCase, resizeNearest } from "./predict-case.js"
+import { drawPrediction } from "./case-pictures.js"
+import type { WeighedPiece } from "./interest.js"
+import { type CasePrediction, predictCase } from "./predict-case.js"
+import type { Predictor } from "./predictor.js"
 
 export interface PredictionRequest {
   readonly image: string
@@ -43,7 +42,8 @@ export interface WrittenPrediction {
   readonly warnings: readonly string[]
 }
 
-const MOST_PICTURE = 2048
+/** A note was given to a model that reads none. */
+export const NOTE_NOT_USED = "this model reads no note: --note was not used"
 
 /**
  * Predicts and writes.
@@ -51,51 +51,50 @@ const MOST_PICTURE = 2048
  * @throws UserError for a missing note, a threshold out of range, or an output path that cannot be used; DataError for the
  *   image
  */
-export async function writePrediction(run: OpenRun, request: PredictionRequest): Promise<WrittenPrediction> {
+export async function writePrediction(predictor: Predictor, request: PredictionRequest): Promise<WrittenPrediction> {
   const { image, note, out, threshold } = request
-  const warnings: string[] = []
-  if (!(threshold >= 0 && threshold < 1)) throw new UserError(`a threshold of ${threshold} is not between 0 and 1`)
-  if (run.plan.note && note === undefined) {
-    throw new UserError(`${run.description.variant} reads a note: give it with --note "..."`)
+  const { ports } = predictor
+  checkThreshold(threshold)
+  if (ports.note && note === undefined) {
+    throw new UserError(`${ports.variant} reads a note: give it with --note "..."`)
   }
-  if (!run.plan.note && note !== undefined) warnings.push("this model reads no note: --note was not used")
   const stem = stemOf(out)
   const overlay = `${stem}.overlay.png`
-  const size = await readImageHeader(image)
-  const prediction = await predictCase(run, image, note ?? "")
-  const { tokens } = prediction
-  if (tokens && tokens.total > tokens.used) {
-    warnings.push(`the note is longer than this model reads: ${tokens.total} tokens were cut to ${tokens.used}`)
-  }
-  const patches = prediction.interests.filter((interest) => interest.kind === "patches")
-  const heatmaps = patches.map(({ name }) => ({ output: name, file: `${stem}.${name}.png` }))
+  const prediction = await predictCase(predictor, image, note ?? "")
+  const pictures = await drawPrediction(image, prediction, threshold)
+  const heatmaps = pictures.heatmaps.map(({ output, png }) => ({ output, file: `${stem}.${output}.png`, png }))
   for (const file of [resolve(out), overlay, ...heatmaps.map((map) => map.file)]) refuseImage(file, image)
-
-  const target: Size = { height: size.height, width: size.width }
-  const probability = resizeNearest(prediction.probability, prediction.size, target)
-  const pixels = probability.reduce((count, value) => count + (value > threshold ? 1 : 0), 0)
-  const shown = fitted(target, MOST_PICTURE)
-  const picture = { size: shown, channels: "rgb" as const }
-  const planes = await readImage(image, shown, "rgb")
   await makeFolderFor(resolve(out))
-  await writeAtomically(resolve(out), await maskPng(probability, target, threshold))
-  const shownMask = resizeNearest(prediction.probability, prediction.size, shown)
-  await writeAtomically(overlay, await overlayPng({ ...picture, image: planes, prediction: shownMask, threshold }))
-  for (const [index, patch] of patches.entries()) {
-    const { grid } = patch
-    const { values } = drawable(patch)
-    await writeAtomically(heatmaps[index]!.file, await heatmapPng({ ...picture, values, grid, over: planes }))
-  }
+  await writeAtomically(resolve(out), pictures.mask)
+  await writeAtomically(overlay, pictures.overlay)
+  for (const { file, png } of heatmaps) await writeAtomically(file, png)
   return {
     mask: resolve(out),
     overlay,
-    heatmaps,
-    size: target,
+    heatmaps: heatmaps.map(({ output, file }) => ({ output, file })),
+    size: pictures.size,
     threshold,
-    foreground: { pixels, share: pixels / probability.length },
-    words: prediction.words.map(({ name, words }) => ({ output: name, words })),
-    warnings,
+    foreground: pictures.foreground,
+    words: wordsOf(prediction),
+    warnings: [...(!ports.note && note !== undefined ? [NOTE_NOT_USED] : []), ...noteWarnings(prediction)],
   }
+}
+
+/** The shares of words, by the output they come from. */
+export function wordsOf(prediction: CasePrediction): WrittenPrediction["words"] {
+  return prediction.words.map(({ name, words }) => ({ output: name, words }))
+}
+
+/** What a person should know about what became of the note. */
+export function noteWarnings({ tokens }: Pick<CasePrediction, "tokens">): string[] {
+  return tokens && tokens.total > tokens.used
+    ? [`the note is longer than this model reads: ${tokens.total} tokens were cut to ${tokens.used}`]
+    : []
+}
+
+/** @throws UserError for a threshold out of range */
+export function checkThreshold(threshold: number): void {
+  if (!(threshold >= 0 && threshold < 1)) throw new UserError(`a threshold of ${threshold} is not between 0 and 1`)
 }
 
 /** The absolute path without `.png`. @throws UserError for another ending */
@@ -115,7 +114,7 @@ function refuseImage(file: string, image: string): void {
     if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return
     throw thrown
   }
-  if (existing === realpathSync(image)) {
+  if (existing === realpathSync(splitFragment(image).file)) {
     throw new UserError(`${file} is the input image, which is not overwritten: name another file with -o`)
   }
 }

@@ -1,18 +1,20 @@
 /**
  * The cases that a report shows, with their pictures.
  *
- * Takes: an open run and the scores of a split. Gives: the best, the median and the worst cases by Dice, each run through
+ * Takes: a predictor and the scores of a split. Gives: the best, the median and the worst cases by Dice, each run through
  * the model once more, with image, maps and what the model looked at.
  *
  * Why so: the best cases alone advertise and the worst alone mislead; the median says what to expect. Cases are chosen by
  * rank and then by name, so the same scores show the same cases. Pictures are at most 320 pixels: a report is one file.
  */
 
-import { type Pixels, heatmapPng, pngOf, readMask, readPixels, writePlanes } from "../data/images.js"
+import { type Pixels, readMask, readPixels, writePlanes } from "../data/images.js"
+import { heatmapPng, pngOf } from "../data/pictures.js"
 import type { Sample } from "../data/sample.js"
 import { drawable } from "../prediction/interest.js"
-import { fitted, predictCase } from "../prediction/predict-case.js"
-import type { OpenRun } from "../runs/open-run.js"
+import { predictCase } from "../prediction/predict-case.js"
+import type { Predictor } from "../prediction/predictor.js"
+import { fitted } from "../prediction/resize.js"
 import type { Evaluation } from "../training/evaluate.js"
 import { percent } from "./gallery.js"
 import type { Gallery, GalleryCase } from "./report-data.js"
@@ -27,7 +29,7 @@ const MOST_PICTURE = 320
  * @throws DataError for a file that cannot be read any more
  */
 export async function galleryOf(
-  run: OpenRun,
+  predictor: Predictor,
   evaluation: Pick<Evaluation, "split" | "cases" | "threshold">,
   samples: readonly Sample[],
   each: number,
@@ -37,7 +39,7 @@ export async function galleryOf(
   for (const { rank, scored } of chooseCases(evaluation.cases, each)) {
     const sample = byId.get(scored.id)
     if (!sample) throw new Error(`the evaluation has a case ${scored.id} that the split has not`)
-    cases.push(await drawCase(run, sample, { rank, scored, threshold: evaluation.threshold }))
+    cases.push(await drawCase(predictor, sample, { rank, scored, threshold: evaluation.threshold }))
   }
   return { split: evaluation.split, cases }
 }
@@ -71,12 +73,12 @@ export function chooseCases(
 }
 
 async function drawCase(
-  run: OpenRun,
+  predictor: Predictor,
   sample: Sample,
   { rank, scored, threshold }: { readonly rank: string; readonly scored: Scored; readonly threshold: number },
 ): Promise<GalleryCase> {
   const { note } = scored
-  const prediction = await predictCase(run, sample.imagePath, note)
+  const prediction = await predictCase(predictor, sample.imagePath, note)
   const { size, probability, interests, words, tokens } = prediction
   if (sample.maskPath === undefined) throw new Error(`the scored case ${sample.id} has no mask`)
   const truth = await readMask(sample.maskPath, size)

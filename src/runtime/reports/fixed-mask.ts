@@ -8,8 +8,9 @@
 import { readMask, type Size } from "../data/images.js"
 import { type Dataset, samplesOf } from "../data/dataset.js"
 import type { Sample, Split } from "../data/sample.js"
+import { CONVENTION } from "../metrics/conventions.js"
 import { bestImageIndependentMask, caseScores, summarise } from "../metrics/segmentation.js"
-import { CONVENTION, THRESHOLD } from "../training/scoring.js"
+import { THRESHOLD } from "../training/scoring.js"
 import type { Score } from "./report-data.js"
 
 /** @throws DataError when a mask cannot be read, or a split is empty */

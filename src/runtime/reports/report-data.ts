@@ -1,14 +1,16 @@
 /**
  * What a report shows.
  *
- * Types only: pictures as PNG bytes, scores and curves as numbers, the rest as text. Everything except the model and the
- * scores may be missing, and then its part of the page is not there.
+ * Types only: pictures as the bytes of files, scores and curves as numbers, the rest as text. Everything except the model
+ * and the scores may be missing, and then its part of the page is not there.
  */
 
-import type { ParityReport } from "../onnx/parity.js"
 import type { Size } from "../data/images.js"
+import type { ParityReport } from "../onnx/parity.js"
 import type { WeighedPiece } from "../prediction/interest.js"
+import type { Evaluation } from "../training/evaluate.js"
 import type { Point } from "./charts.js"
+import type { LossCheck } from "./loss-checks.js"
 
 export interface ReportData {
   /** when the report was made */
@@ -16,18 +18,30 @@ export interface ReportData {
   readonly model: ModelFacts
   readonly dataset?: DatasetFacts
   readonly training?: TrainingFacts
-  /** the scores of this run; the first is the one that counts */
+  /** the scores of this run; the first is the one that counts; none for a model that gives no mask */
   readonly scores: readonly Score[]
   /** what to hold the scores against: ablations, shuffled notes, the best mask that looks at nothing */
   readonly baselines: readonly Score[]
+  /** everything that was measured on the split of the first score */
+  readonly measured?: Measured
   readonly curves?: Curves
+  /** how each term of the loss behaved, in the order of the model */
+  readonly lossChecks?: readonly LossCheck[]
   readonly gallery?: Gallery
-  readonly warnings: readonly string[]
+  readonly warnings: readonly ReportWarning[]
   readonly parity?: ParityFacts
   /** label and value, such as TensorFlow's version */
-  readonly environment: readonly (readonly [label: string, value: string])[]
+  readonly environment: readonly Fact[]
   /** the texts of the model by path, the model's own file first */
   readonly sources: readonly { readonly path: string; readonly text: string }[]
+}
+
+export type Fact = readonly [label: string, value: string]
+
+/** Something that a person should look at before trusting a number of the page. */
+export interface ReportWarning {
+  readonly about: "losses" | "notes" | "data" | "training" | "report"
+  readonly text: string
 }
 
 export interface ModelFacts {
@@ -36,15 +50,54 @@ export interface ModelFacts {
   /** as it was asked for: `models/reclmis.mdl#quick` */
   readonly reference: string
   readonly parameters: { readonly trainable: number; readonly frozen: number; readonly state: number }
-  readonly sections: readonly { readonly name: string; readonly trainable: number; readonly frozen: number }[]
+  readonly sections: readonly SectionFacts[]
+  /** multiply-accumulates of the inference and of the training program for one image; absent where they are not known */
+  readonly macs?: { readonly inference: number; readonly training: number }
   /** sizes of the symbols */
   readonly sizes: Readonly<Record<string, number>>
   readonly sourceHash: string
 }
 
+export interface SectionFacts {
+  readonly name: string
+  readonly trainable: number
+  readonly frozen: number
+  /** normalisation statistics and the like */
+  readonly state: number
+  /** what compiling the text again tells; absent where that is not possible */
+  readonly cost?: {
+    /** `encoder`, `decoder`; "" for what is outside of any section */
+    readonly role: string
+    /** of the inference program for one image */
+    readonly macs: number
+    readonly trainingOnly: boolean
+  }
+}
+
 export interface DatasetFacts {
   readonly root: string
-  readonly counts: Readonly<Record<string, number>>
+  readonly layout: string
+  /** which prompt the notes are, where there are several for each case */
+  readonly prompt: string | undefined
+  /** SHA-256 over splits, names and notes */
+  readonly fingerprint: string
+  readonly splits: readonly SplitFacts[]
+}
+
+export interface SplitFacts {
+  readonly name: string
+  readonly cases: number
+  readonly distinctNotes: number
+  /** words of a note; undefined without a case */
+  readonly noteWords: { readonly least: number; readonly median: number; readonly most: number } | undefined
+  /** undefined where no case names one */
+  readonly subjects: number | undefined
+  /** of the masks at the network's size; only of the split that was scored */
+  readonly masks?: {
+    readonly empty: number
+    /** mean share of foreground, 0 to 1 */
+    readonly foreground: number
+  }
 }
 
 export interface TrainingFacts {
@@ -58,6 +111,10 @@ export interface TrainingFacts {
   readonly schedule: string | undefined
   /** why training ended */
   readonly ended: string | undefined
+  /** the weights that the page is about, such as `best, step 40` */
+  readonly checkpoint?: string
+  /** what trains the same model on the same data again */
+  readonly command?: string
 }
 
 export interface Score {
@@ -73,6 +130,17 @@ export interface Score {
   readonly threshold: number
 }
 
+/** An evaluation without what the page shows elsewhere. */
+export interface Measured extends Pick<
+  Evaluation,
+  "split" | "threshold" | "summary" | "conventions" | "measures" | "calibration" | "noteAdherence"
+> {
+  /** Dice of every case that is scored, in any order */
+  readonly dice: readonly number[]
+  /** cases of the split */
+  readonly cases: number
+}
+
 /** Points over epochs. */
 export interface Curves {
   readonly xLabel: string
@@ -82,12 +150,27 @@ export interface Curves {
     readonly valid: readonly Point[]
   }[]
   readonly learningRate: readonly Point[]
+  /** of all parameters together, before clipping */
+  readonly gradientNorm: readonly Point[]
   readonly validDice: readonly Point[]
+  readonly validIou: readonly Point[]
+  /** where epochs ended, on the axis of the curves */
+  readonly epochEnds: readonly number[]
+  /** where the best checkpoint is; undefined before the first evaluation */
+  readonly bestAt: number | undefined
 }
 
 export interface Gallery {
   readonly split: string
+  /** false: the model has no note, and the note of a case is there for the reader alone */
+  readonly readsNotes: boolean
   readonly cases: readonly GalleryCase[]
+}
+
+/** A file that a browser shows. */
+export interface Picture {
+  readonly type: "image/png" | "image/jpeg"
+  readonly bytes: Uint8Array
 }
 
 export interface GalleryCase {
@@ -98,18 +181,30 @@ export interface GalleryCase {
   readonly noteTruncated: boolean
   readonly dice: number
   readonly iou: number
-  readonly image: { readonly png: Uint8Array; readonly size: Size }
-  /** at the network's resolution; [H * W] each */
-  readonly maps: {
-    readonly size: Size
-    readonly truth: ArrayLike<number>
-    readonly probability: ArrayLike<number>
-    readonly threshold: number
-  }
-  readonly heatmaps: readonly { readonly name: string; readonly caption: string; readonly png: Uint8Array }[]
+  /** null: undefined for this case */
+  readonly precision: number | null
+  readonly recall: number | null
+  readonly hausdorff95: number | null
+  readonly image: Picture & { readonly size: Size }
+  readonly overlay: Overlay
+  readonly heatmaps: readonly { readonly name: string; readonly caption: string; readonly picture: Picture }[]
+  /** how many more distributions over patches the model has */
+  readonly heatmapsLeftOut: number
   /** distributions over the note's words, in the order of the note */
   readonly attention: readonly { readonly name: string; readonly words: readonly WeighedPiece[] }[]
 }
+
+/** Truth and prediction: outlines to draw over the image, or a picture where outlines would be too many. */
+export type Overlay =
+  | {
+      readonly kind: "outlines"
+      /** of the arrays that the paths were traced in */
+      readonly size: Size
+      /** the `d` of SVG paths, see `contourPath` */
+      readonly truth: string
+      readonly prediction: string
+    }
+  | { readonly kind: "picture"; readonly picture: Picture }
 
 export interface ParityFacts {
   /** path of the ONNX file */

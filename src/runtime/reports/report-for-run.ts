@@ -7,8 +7,9 @@
  */
 
 import { join } from "node:path"
-import { openDataset, samplesOf } from "../data/dataset.js"
+import { openRunDataset, samplesOf } from "../data/dataset.js"
 import type { Dataset, Split } from "../data/sample.js"
+import { runPredictor } from "../prediction/run-predictor.js"
 import { type OpenRun, openRun } from "../runs/open-run.js"
 import type { CheckpointName } from "../runs/checkpoint.js"
 import { evaluateOpenRun, type Evaluation } from "../training/evaluate.js"
@@ -58,7 +59,10 @@ export async function reportForOpenRun(
   options: Omit<RunReportOptions, "checkpoint"> = {},
 ): Promise<string> {
   const { folder, record } = run
-  const dataset = await openDataset(options.data ?? record.data.root)
+  const dataset = await openRunDataset(record.data, {
+    data: options.data,
+    prompt: options.evaluation?.prompt ?? undefined,
+  })
   const split = options.evaluation?.split ?? options.split ?? usualSplit(dataset)
   const evaluation = options.evaluation ?? (await evaluateOpenRun(run, { data: dataset.root, split }))
   const { shuffled } = options
@@ -78,7 +82,7 @@ export async function reportForOpenRun(
       ],
       baselines: options.baselines ?? [],
       ...(curves ? { curves } : {}),
-      gallery: await galleryOf(run, evaluation, samplesOf(dataset, split), options.each ?? 1),
+      gallery: await galleryOf(runPredictor(run), evaluation, samplesOf(dataset, split), options.each ?? 1),
       warnings: [...new Set([...(scores?.warnings ?? []), ...logged])],
       ...(options.parity ? { parity: options.parity } : {}),
       environment: await environmentOf(record),

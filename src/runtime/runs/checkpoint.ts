@@ -4,8 +4,9 @@
  * Takes the session's variables (parameters, normalisation statistics, optimiser moments, step, seed) and where training
  * has got to; gives `checkpoints/NAME.safetensors`, and the way back. Tensors are in the language's layout and under the
  * parameters' names, so that a checkpoint is also a weights file for other tools. `last` is where to go on from, `best`
- * what to use; each carries the whole state, so that either can stand in for the other.
+ * what to use, `previous` what `last` was before; each carries the whole state, so that any can stand in for another.
  */
+import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import type { Position } from "../data/loader.js"
 import type { HostTensor } from "../session.js"
@@ -13,8 +14,14 @@ import { UserError } from "../user-error.js"
 import { type FileOperations, NODE_FILES } from "./atomic-file.js"
 import { CHECKSUM, readSafetensors, readSafetensorsHeader, SafetensorsError, writeSafetensors } from "./safetensors.js"
 
-export const CHECKPOINT_NAMES = ["best", "last"] as const
+/** The latest ones, newest first; a run keeps as many of them as `--keep` says. */
+const LATEST = ["last", "previous", "previous-2", "previous-3"] as const
+export const CHECKPOINT_NAMES = ["best", ...LATEST] as const
 export type CheckpointName = (typeof CHECKPOINT_NAMES)[number]
+
+/** How many of the latest checkpoints a run keeps when it is not told, and at most. */
+export const KEPT = 2
+export const MOST_KEPT = LATEST.length
 
 /** What decides which checkpoint is the best one: a score of the validation split, or its summed loss. */
 export type Metric = "dice" | "iou" | "loss"
@@ -36,6 +43,13 @@ export interface EpochSums {
   readonly constant: Readonly<Record<string, number | null>>
 }
 
+/** What a step gave, as far as the log tells it. */
+export interface StepNumbers {
+  readonly losses: Readonly<Record<string, number>>
+  readonly total: number
+  readonly gradientNorm: number
+}
+
 /** Where training has got to. */
 export interface TrainingState {
   /** steps done */
@@ -48,6 +62,13 @@ export interface TrainingState {
   /** that of the last step; 0 before the first */
   readonly learningRate: number
   readonly sums: EpochSums
+  /**
+   * steps since the last line of the log about steps; absent in checkpoints of earlier versions, which wrote that line
+   * before they were made
+   */
+  readonly pending?: readonly StepNumbers[]
+  /** epochs in which a loss stood still, by loss; absent in checkpoints of earlier versions */
+  readonly still?: Readonly<Record<string, number>>
 }
 
 export interface Checkpoint {
@@ -71,13 +92,20 @@ export function checkpointPath(runFolder: string, name: CheckpointName): string 
   return join(runFolder, "checkpoints", `${name}.safetensors`)
 }
 
-/** Writes a checkpoint over the one of that name, in one piece. @returns the SHA-256 of its data */
+/**
+ * Writes `best` or `last`, in one piece. What was `last` becomes `previous`, and so on.
+ *
+ * @param keep of the latest ones, 1 to `MOST_KEPT`; older ones are removed
+ * @returns the SHA-256 of its data
+ * @throws DiskFull, UserError; the checkpoints that were there are whole then
+ */
 export async function writeCheckpoint(
   runFolder: string,
-  name: CheckpointName,
+  name: "best" | "last",
   variables: ReadonlyMap<string, HostTensor>,
   state: TrainingState,
   files: FileOperations = NODE_FILES,
+  keep: number = KEPT,
 ): Promise<string> {
   const metadata = new Map([
     ["format", CHECKPOINT_FORMAT],
@@ -87,7 +115,57 @@ export async function writeCheckpoint(
     ...(state.best ? ([["best", `${state.best.metric} ${state.best.score}`]] as const) : []),
     ["state", JSON.stringify(state)],
   ])
-  return writeSafetensors(checkpointPath(runFolder, name), variables, metadata, files)
+  const path = (of: CheckpointName): string => checkpointPath(runFolder, of)
+  const displaced = name === "last" ? LATEST.slice(1, keep).map(path) : []
+  const sha256 = await writeSafetensors(path(name), variables, metadata, files, { displaced })
+  if (name === "last") for (const old of LATEST.slice(keep)) await files.rm(path(old), { force: true })
+  return sha256
+}
+
+/**
+ * The newest checkpoint that is there, whole or not: `last`, unless the process died over renaming it, or before it had
+ * written any but `best`.
+ */
+export async function newestCheckpoint(runFolder: string): Promise<CheckpointName | undefined> {
+  const there = await existingCheckpoints(runFolder)
+  return [...LATEST, "best" as const].find((name) => there.includes(name))
+}
+
+/**
+ * Before a run goes on from a checkpoint that is not its newest: those after it, and those that cannot be read, are
+ * removed, because their steps are done again, and a process that died now would else go on from them. `previous` becomes
+ * `last`.
+ */
+export async function forgetLater(
+  runFolder: string,
+  { name, path, state }: Pick<Checkpoint, "name" | "path" | "state">,
+  files: FileOperations,
+): Promise<void> {
+  if (name === (await newestCheckpoint(runFolder))) return
+  for (const other of LATEST) {
+    if (other === name) continue
+    const step = await stepOf(checkpointPath(runFolder, other))
+    if (step === undefined || step >= state.step) await files.rm(checkpointPath(runFolder, other), { force: true })
+  }
+  if (name !== "best") await files.rename(path, checkpointPath(runFolder, "last"))
+}
+
+/** The step that the header of a checkpoint says; undefined for a file that is not there or not whole. */
+async function stepOf(path: string): Promise<number | undefined> {
+  try {
+    const step = Number((await readSafetensorsHeader(path)).metadata.get("step"))
+    return Number.isFinite(step) ? step : undefined
+  } catch (thrown) {
+    if (thrown instanceof SafetensorsError) return undefined
+    throw thrown
+  }
+}
+
+/** Bytes of the checkpoints that a run has. */
+export async function checkpointBytes(runFolder: string): Promise<number> {
+  let sum = 0
+  for (const name of await existingCheckpoints(runFolder)) sum += (await stat(checkpointPath(runFolder, name))).size
+  return sum
 }
 
 /** Which checkpoints a run has, whole or not. */
@@ -108,26 +186,33 @@ export async function existingCheckpoints(runFolder: string): Promise<readonly C
 /**
  * Reads and checks a checkpoint.
  *
- * @throws CheckpointError that says what is wrong with it, and whether the other one is whole
+ * @throws CheckpointError that says what is wrong with it, and which other one is whole
  */
 export async function readCheckpoint(runFolder: string, name: CheckpointName): Promise<Checkpoint> {
   try {
     return await readWhole(runFolder, name)
   } catch (thrown) {
     if (!(thrown instanceof SafetensorsError)) throw thrown
-    const other = CHECKPOINT_NAMES.find((candidate) => candidate !== name)!
-    throw new CheckpointError(`${thrown.message}\n  ${await adviceOn(runFolder, other)}`, { cause: thrown })
+    throw new CheckpointError(`${thrown.message}\n  ${await adviceOn(runFolder, name)}`, { cause: thrown })
   }
 }
 
-async function adviceOn(runFolder: string, other: CheckpointName): Promise<string> {
-  try {
-    const { path, state } = await readWhole(runFolder, other)
-    return `${path} is whole (step ${state.step}): use it with --checkpoint ${other}`
-  } catch (thrown) {
-    if (!(thrown instanceof SafetensorsError)) throw thrown
-    return `the other checkpoint cannot stand in: ${thrown.message}`
+/** What can stand in for `name`: the newest other checkpoint that is whole. */
+async function adviceOn(runFolder: string, name: CheckpointName): Promise<string> {
+  const there = await existingCheckpoints(runFolder)
+  const problems: string[] = []
+  for (const other of [...LATEST, "best" as const]) {
+    if (other === name || !there.includes(other)) continue
+    try {
+      const { path, state } = await readWhole(runFolder, other)
+      return `${path} is whole (step ${state.step}): use it with --checkpoint ${other}`
+    } catch (thrown) {
+      if (!(thrown instanceof SafetensorsError)) throw thrown
+      problems.push(thrown.message)
+    }
   }
+  if (problems.length === 0) return "there is no other checkpoint that could stand in"
+  return `no other checkpoint can stand in: ${problems.join("; ")}`
 }
 
 async function readWhole(runFolder: string, name: CheckpointName): Promise<Checkpoint> {
@@ -169,6 +254,8 @@ function isState(value: unknown): value is TrainingState {
     (state.best === null || typeof state.best?.score === "number") &&
     count(state.sums?.steps) &&
     typeof state.sums?.losses === "object" &&
-    typeof state.sums.constant === "object"
+    typeof state.sums.constant === "object" &&
+    (state.pending === undefined || Array.isArray(state.pending)) &&
+    (state.still === undefined || typeof state.still === "object")
   )
 }

@@ -3,8 +3,9 @@
  *
  *   run.json                      what is being trained: model text, description, data, tokenizers, options, versions
  *   model/saved_model.pb          the programs
- *   checkpoints/NAME.safetensors  `last` and `best`
+ *   checkpoints/NAME.safetensors  `last`, those before it, and `best`
  *   log.jsonl                     one line per group of steps, per evaluation, per epoch, per warning
+ *   events/                       the same and every step, as TensorBoard reads it
  *   scores.json                   the result, written at the end
  *
  * Takes a folder and a record; gives a folder that stands on its own: using or resuming a run needs neither the model's
@@ -12,7 +13,7 @@
  * that holds anything is never written into.
  */
 import { createHash } from "node:crypto"
-import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { mkdir, readdir, readFile } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import type { LoadedConstant } from "../../compiler/elaborate/context.js"
 import type { Precision } from "../../compiler/passes/precision.js"
@@ -20,8 +21,11 @@ import { DESCRIPTION_FORMAT, type TrainerDescription } from "../../compiler/trai
 import { codeOf, messageOf } from "../data/data-error.js"
 import { listed, type Split } from "../data/sample.js"
 import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
+import type { FoundScheme } from "../weights/published-fit.js"
 import { UserError } from "../user-error.js"
 import { type FileOperations, NODE_FILES, writeAtomically } from "./atomic-file.js"
+import { type CheckpointInterval } from "./checkpoint-interval.js"
+import { LogFile } from "./log-file.js"
 import type { LogEntry, RunScores } from "./run-log.js"
 
 /** Version of run.json; a run of another version is refused. */
@@ -45,6 +49,8 @@ export interface RunData {
   /** absolute */
   readonly root: string
   readonly layout: string
+  /** which prompt the notes are, in a layout that has several for each case */
+  readonly prompt?: string
   /** cases per split */
   readonly splits: Readonly<Record<Split, number>>
   /** of the cases' names, notes and file sizes, see `fingerprintOf` */
@@ -65,6 +71,10 @@ export interface RunOptions {
   readonly precision?: Precision
   /** `--memory` in bytes, if it was given */
   readonly memory?: number
+  /** `--keep`, if it was given: how many of the latest checkpoints there are */
+  readonly keep?: number
+  /** `--checkpoint-every`, if it was given */
+  readonly checkpointEvery?: CheckpointInterval
 }
 
 /** Weights that a run started from, see `mdl train --weights`. */
@@ -79,6 +89,8 @@ export interface RunWeights {
   readonly missing: number
   /** tensors of the file that the model lacks */
   readonly leftOver: number
+  /** whose published names the file has, and where; absent for a file in the model's own names */
+  readonly published?: readonly FoundScheme[]
 }
 
 export interface RunRecord {
@@ -104,6 +116,7 @@ export class RunFolderError extends UserError {
 const RECORD = "run.json"
 const LOG = "log.jsonl"
 const SCORES = "scores.json"
+const EVENTS = "events"
 
 /** @throws RunFolderError when `folder` is not free: it holds a run, or something else */
 export async function requireFreeFolder(folder: string): Promise<void> {
@@ -133,8 +146,13 @@ export class RunFolder {
     /** absolute */
     readonly path: string,
     private current: RunRecord,
-    private readonly files: FileOperations,
-  ) {}
+    /** what everything in the folder is written with */
+    readonly files: FileOperations,
+  ) {
+    this.log = new LogFile(join(path, LOG), files)
+  }
+
+  readonly log: LogFile
 
   get record(): RunRecord {
     return this.current
@@ -143,6 +161,11 @@ export class RunFolder {
   /** Folder of the SavedModel. */
   get modelPath(): string {
     return join(this.path, "model")
+  }
+
+  /** Folder of the event files. */
+  get eventsPath(): string {
+    return join(this.path, EVENTS)
   }
 
   /**
@@ -160,16 +183,17 @@ export class RunFolder {
     await requireFreeFolder(path)
     const fresh = join(dirname(path), `.${basename(path)}.making-${process.pid}`)
     try {
-      await rm(fresh, { recursive: true, force: true })
+      await files.rm(fresh, { recursive: true, force: true })
       await mkdir(join(fresh, "model"), { recursive: true })
       await mkdir(join(fresh, "checkpoints"))
+      await mkdir(join(fresh, EVENTS))
       await writeAtomically(join(fresh, "model", "saved_model.pb"), savedModel, files)
       await writeAtomically(join(fresh, RECORD), recordText(record), files)
-      await writeFile(join(fresh, LOG), "")
+      await writeAtomically(join(fresh, LOG), "", files)
       // An empty folder gives way to the rename; a missing one is made by it.
-      await rename(fresh, path)
+      await files.rename(fresh, path)
     } catch (thrown) {
-      await rm(fresh, { recursive: true, force: true })
+      await files.rm(fresh, { recursive: true, force: true })
       if (thrown instanceof UserError || codeOf(thrown) === undefined) throw thrown
       throw new RunFolderError(`the run folder ${path} cannot be made: ${messageOf(thrown)}`, { cause: thrown })
     }
@@ -200,37 +224,14 @@ export class RunFolder {
     this.current = record
   }
 
-  /** Appends a line to the log. */
-  async log(entry: LogEntry): Promise<void> {
-    try {
-      await appendFile(join(this.path, LOG), `${JSON.stringify(entry)}\n`)
-    } catch (thrown) {
-      if (codeOf(thrown) === undefined) throw thrown
-      throw new RunFolderError(`${join(this.path, LOG)} cannot be written: ${messageOf(thrown)}`, { cause: thrown })
-    }
-  }
-
   /** The log. A last line without an end was being written when the process was killed, and is left out. */
-  async readLog(): Promise<readonly LogEntry[]> {
-    const lines = (await readRunFile(this.path, LOG)).toString("utf8").split("\n")
-    return lines.slice(0, -1).map((line, index) => {
-      try {
-        return JSON.parse(line) as LogEntry
-      } catch (thrown) {
-        throw new RunFolderError(`${join(this.path, LOG)}:${index + 1}: not valid JSON`, { cause: thrown })
-      }
-    })
-  }
-
-  /** Removes what the log says about steps after `step`: a resumed run does them again. */
-  async rewindLog(step: number): Promise<void> {
-    const kept = (await this.readLog()).filter((entry) => entry.step <= step)
-    await writeAtomically(join(this.path, LOG), kept.map((entry) => `${JSON.stringify(entry)}\n`).join(""), this.files)
+  readLog(): Promise<readonly LogEntry[]> {
+    return this.log.read()
   }
 
   /** Removes the folder and all that is in it. */
   async discard(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true })
+    await this.files.rm(this.path, { recursive: true, force: true })
   }
 
   async writeScores(scores: RunScores): Promise<void> {

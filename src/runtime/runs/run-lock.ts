@@ -19,6 +19,8 @@ interface Holder {
 }
 
 export interface RunLock {
+  /** the process that held the lock and is gone, if one did: it ended without releasing it */
+  readonly takenOverFrom: number | undefined
   release(): Promise<void>
 }
 
@@ -26,6 +28,7 @@ export interface RunLock {
 export async function lockRun(folder: string): Promise<RunLock> {
   const path = join(folder, LOCK)
   const mine: Holder = { pid: process.pid, host: hostname() }
+  let takenOverFrom: number | undefined
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       const handle = await open(path, "wx")
@@ -34,7 +37,7 @@ export async function lockRun(folder: string): Promise<RunLock> {
       } finally {
         await handle.close()
       }
-      return { release: () => rm(path, { force: true }) }
+      return { takenOverFrom, release: () => rm(path, { force: true }) }
     } catch (thrown) {
       if (codeOf(thrown) !== "EEXIST") throw thrown
     }
@@ -45,6 +48,7 @@ export async function lockRun(folder: string): Promise<RunLock> {
           `\n  if that process is gone, remove ${path}`,
       )
     }
+    takenOverFrom = holder?.pid
     await rm(path, { force: true })
   }
   throw new RunFolderError(`${folder} is being opened by another process at the same moment: try again`)

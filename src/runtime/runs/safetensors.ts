@@ -13,11 +13,12 @@
 import { createHash } from "node:crypto"
 import { open, type FileHandle } from "node:fs/promises"
 import type { LanguageType } from "../../compiler/ir/graph.js"
-import { METADATA, parseSafetensorsHeader } from "../../compiler/data-files/safetensors-header.js"
+import { STORED_WIDTHS } from "../../compiler/data-files/data-file.js"
+import { type HeaderEntry, METADATA, parseSafetensorsHeader } from "../../compiler/data-files/safetensors-header.js"
 import { codeOf } from "../data/data-error.js"
 import type { HostTensor } from "../session.js"
 import { UserError } from "../user-error.js"
-import { type FileOperations, NODE_FILES, writeAtomically } from "./atomic-file.js"
+import { type AtomicOptions, type FileOperations, NODE_FILES, writeAtomically } from "./atomic-file.js"
 
 /** The file is not a whole safetensors file. `problem` says why, without the path. */
 export class SafetensorsError extends UserError {
@@ -67,6 +68,7 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, HostTensor>,
   metadata: ReadonlyMap<string, string>,
   files: FileOperations = NODE_FILES,
+  options: Pick<AtomicOptions, "displaced"> = {},
 ): Promise<string> {
   // Wide types first, then by name: all values stay aligned, and equal content gives equal files.
   const ordered = [...tensors].sort(([a, x], [b, y]) => WIDTH[y.dtype] - WIDTH[x.dtype] || (a < b ? -1 : a > b ? 1 : 0))
@@ -97,6 +99,7 @@ export async function writeSafetensors(
       for (const [name, tensor] of ordered) await sink.write(bytesOf(name, tensor))
     },
     files,
+    { ...options, bytes: length.length + padded.length + offset },
   )
   return checksum
 }
@@ -117,14 +120,13 @@ function bytesOf(name: string, { dtype, shape, data }: HostTensor): Uint8Array {
  * @throws SafetensorsError that says what is wrong with the file
  */
 export async function readSafetensors(path: string): Promise<TensorFile> {
-  return withFile(path, async (handle) => {
-    const { metadata, entries, dataStart } = await readHeader(handle, path)
-    const hash = createHash("sha256")
-    const tensors = new Map<string, HostTensor>()
-    for (const { name, dtype, shape, start, end } of entries) {
-      const bytes = new Uint8Array(end - start)
-      await readExactly(handle, bytes, dataStart + start, path)
-      hash.update(bytes)
+  const tensors = new Map<string, HostTensor>()
+  const metadata = await readData(
+    path,
+    WIDTHS,
+    () => true,
+    ({ name, stored, shape }, bytes) => {
+      const dtype = OUR_TYPES[stored]!
       const data =
         dtype === "f32"
           ? new Float32Array(bytes.buffer)
@@ -132,8 +134,36 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
             ? new Int32Array(bytes.buffer)
             : checkedBooleans(bytes, name, path)
       tensors.set(name, { dtype, shape, data })
-    }
+    },
+  )
+  return { metadata, tensors }
+}
+
+/**
+ * Reads the bytes of some tensors, one after the other; of all where the file has a checksum, which is then compared.
+ *
+ * @param widths the types of elements that are taken, with their bytes
+ * @param take is given each wanted tensor in a buffer of its own
+ * @returns the metadata
+ * @throws SafetensorsError that says what is wrong with the file
+ */
+async function readData(
+  path: string,
+  widths: Readonly<Record<string, number>>,
+  wanted: (name: string) => boolean,
+  take: (entry: HeaderEntry, bytes: Uint8Array<ArrayBuffer>) => void,
+): Promise<ReadonlyMap<string, string>> {
+  return withFile(path, async (handle) => {
+    const { metadata, entries, dataStart } = await readHeader(handle, path, widths)
     const declared = metadata.get(CHECKSUM)
+    const hash = createHash("sha256")
+    for (const entry of entries) {
+      if (declared === undefined && !wanted(entry.name)) continue
+      const bytes = new Uint8Array(entry.end - entry.start)
+      await readExactly(handle, bytes, dataStart + entry.start, path)
+      if (declared !== undefined) hash.update(bytes)
+      if (wanted(entry.name)) take(entry, bytes)
+    }
     const found = hash.digest("hex")
     if (declared !== undefined && declared !== found) {
       throw new SafetensorsError(
@@ -141,15 +171,34 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
         `is damaged: its data has the checksum ${found.slice(0, 12)}... where ${declared.slice(0, 12)}... was written`,
       )
     }
-    return { metadata, tensors }
+    return metadata
   })
+}
+
+/** The same for files of others, whose tensors may have any type of the format. @throws SafetensorsError */
+export async function readStoredTensors(
+  path: string,
+  wanted: (name: string) => boolean,
+  take: (entry: HeaderEntry, bytes: Uint8Array<ArrayBuffer>) => void,
+): Promise<void> {
+  await readData(path, STORED_WIDTHS, wanted, take)
+}
+
+/** The metadata and what tensors there are, of any type of the format; reads no data. @throws SafetensorsError */
+export async function readStoredHeader(
+  path: string,
+): Promise<{ readonly metadata: ReadonlyMap<string, string>; readonly entries: readonly HeaderEntry[] }> {
+  return withFile(path, (handle) => readHeader(handle, path, STORED_WIDTHS))
 }
 
 /** The metadata and what tensors there are; reads no data. @throws SafetensorsError */
 export async function readSafetensorsHeader(
   path: string,
 ): Promise<{ readonly metadata: ReadonlyMap<string, string>; readonly entries: readonly TensorEntry[] }> {
-  return withFile(path, (handle) => readHeader(handle, path))
+  return withFile(path, async (handle) => {
+    const { metadata, entries } = await readHeader(handle, path, WIDTHS)
+    return { metadata, entries: entries.map(({ stored, ...entry }) => ({ ...entry, dtype: OUR_TYPES[stored]! })) }
+  })
 }
 
 async function withFile<T>(path: string, body: (handle: FileHandle) => Promise<T>): Promise<T> {
@@ -172,12 +221,12 @@ async function withFile<T>(path: string, body: (handle: FileHandle) => Promise<T
 interface Header {
   readonly metadata: ReadonlyMap<string, string>
   /** in the order of their data, which they cover without gaps */
-  readonly entries: readonly TensorEntry[]
+  readonly entries: readonly HeaderEntry[]
   /** where the data starts in the file */
   readonly dataStart: number
 }
 
-async function readHeader(handle: FileHandle, path: string): Promise<Header> {
+async function readHeader(handle: FileHandle, path: string, widths: Readonly<Record<string, number>>): Promise<Header> {
   const fail = (problem: string): never => {
     throw new SafetensorsError(path, problem)
   }
@@ -198,16 +247,12 @@ async function readHeader(handle: FileHandle, path: string): Promise<Header> {
   const { metadata, entries } = parseSafetensorsHeader(
     headerBytes.toString("utf8"),
     size - 8 - length,
-    WIDTHS,
+    widths,
     (problem, cause) => {
       throw new SafetensorsError(path, problem, { cause })
     },
   )
-  return {
-    metadata,
-    entries: entries.map(({ stored, ...entry }) => ({ ...entry, dtype: OUR_TYPES[stored]! })),
-    dataStart: 8 + length,
-  }
+  return { metadata, entries, dataStart: 8 + length }
 }
 
 function checkedBooleans(bytes: Uint8Array, name: string, path: string): Uint8Array {

@@ -5,6 +5,7 @@
  */
 import { checkpointPath } from "../runs/checkpoint.js"
 import type { HostTensor } from "../session.js"
+import { listed } from "../data/sample.js"
 import { UserError } from "../user-error.js"
 
 /** The last checkpoint, whose values were all finite. */
@@ -14,27 +15,50 @@ export interface GoodCheckpoint {
   readonly epoch: number
 }
 
+/** Where it happened. */
+export interface Divergence {
+  /** folder of the run */
+  readonly run: string
+  readonly step: number
+  /** from 0 */
+  readonly epoch: number
+  /** the values that are no numbers, with what they are */
+  readonly terms: readonly string[]
+  /** ids of the cases of that step; none when it was found elsewhere */
+  readonly cases: readonly string[]
+  readonly lastGood: GoodCheckpoint | undefined
+  readonly learningRate: number
+  /** whether the step computes in bf16 */
+  readonly bf16: boolean
+}
+
 /** Training stopped because a value is NaN or infinite. `terms` name the values. */
 export class TrainingDiverged extends UserError {
   override readonly name = "TrainingDiverged"
+  readonly step: number
+  readonly epoch: number
+  readonly terms: readonly string[]
+  readonly cases: readonly string[]
 
-  constructor(
-    run: string,
-    readonly step: number,
-    readonly epoch: number,
-    readonly terms: readonly string[],
-    readonly lastGood: GoodCheckpoint | undefined,
-    learningRate: number,
-  ) {
+  constructor({ run, step, epoch, terms, cases, lastGood, learningRate, bf16 }: Divergence) {
+    const last = checkpointPath(run, "last")
     super(
       [
         `training diverged at step ${step} (epoch ${epoch + 1}): ${terms.join(", ")}`,
+        ...(cases.length > 0 ? [`  the cases of that step: ${listed(cases, 16)}`] : []),
         lastGood
-          ? `  the last good checkpoint is ${checkpointPath(run, "last")} (step ${lastGood.step}, epoch ${lastGood.epoch + 1})`
+          ? `  the last good checkpoint is ${last} (step ${lastGood.step}, epoch ${lastGood.epoch + 1})`
           : "  no checkpoint had been written before",
-        `  try a smaller learning rate (it was ${learningRate}), and look at the terms named above`,
+        `  try a smaller learning rate (it was ${learningRate}), gradient clipping (clip = norm(1.0)), a warm-up` +
+          `${bf16 ? ", --precision f32" : ""}; and look at the terms and cases named above`,
+        "  --resume would do the same steps again, so the change needs a new run" +
+          `${lastGood ? `; it can start from here: mdl train MODEL --weights ${last} ...` : ""}`,
       ].join("\n"),
     )
+    this.step = step
+    this.epoch = epoch
+    this.terms = terms
+    this.cases = cases
   }
 }
 

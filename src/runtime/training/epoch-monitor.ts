@@ -1,10 +1,11 @@
 /**
- * What an epoch amounts to: mean losses, and losses that stood still.
+ * What an epoch amounts to: mean losses, and losses that stood still or were not there.
  *
- * Takes the losses of each step; gives their means, and the names of losses that had one and the same value at every step.
+ * Takes the losses of each step; gives their means, the names of losses that had one and the same value at every step, and
+ * of those that no step had.
  *
  * Why so: a loss term that is switched off by accident looks like a term that is small, and the published RecLMIS code can
- * train whole runs with all auxiliary losses at 0 without a word. So a constant loss is told.
+ * train whole runs with all auxiliary losses at 0 without a word. So a constant or missing loss is told.
  */
 import type { EpochSums } from "../runs/checkpoint.js"
 
@@ -44,6 +45,11 @@ export class EpochMonitor {
   standingStill(): readonly { readonly loss: string; readonly value: number }[] {
     if (this.steps < 2) return []
     return [...this.constant].flatMap(([loss, value]) => (value === null ? [] : [{ loss, value }]))
+  }
+
+  /** Losses of the model that no step had. */
+  missing(declared: readonly string[]): readonly string[] {
+    return this.steps === 0 ? [] : declared.filter((name) => !this.losses.has(name))
   }
 
   sums(): EpochSums {

@@ -50,7 +50,11 @@ export function planInputs(description: TrainerDescription): InputPlan {
   if (targets[1]) refuse(targets[1], `a case has one mask, and that is ${targets[0]!.name}`)
   if (image.dtype !== "f32" || image.shape.length !== 3) refuse(image, `an image is f32[N, ${CHANNELS}, H, W]`)
   const [channels, height, width] = image.shape as [number, number, number]
-  if (channels !== CHANNELS) refuse(image, `an image has ${CHANNELS} planes, not ${channels}`)
+  if (channels !== CHANNELS) {
+    // Grey pictures come as three equal planes, so that the same text reads both kinds.
+    const grey = `: write f32[N, ${CHANNELS}, H, W], and \`let grey = mean(${image.name}, axes = [1], keep = true)\``
+    refuse(image, `an image has ${CHANNELS} planes, not ${channels}${channels === 1 ? grey : ""}`)
+  }
   const target = targets[0]
   const mask = [1, height, width]
   if (target && (target.dtype !== "f32" || !equal(target.shape, mask)))

@@ -1,10 +1,10 @@
 /**
- * What a trainer tells while it trains. Types, and the observer that listens to nothing.
+ * What a trainer tells while it trains. Types only.
  *
  * Takes nothing. The trainer knows one observer; progress bars, lines and tests are observers.
  */
 import type { Ending, EvaluationEntry, EpochEntry } from "../runs/run-log.js"
-import type { BestScore } from "../runs/checkpoint.js"
+import type { BestScore, CheckpointName } from "../runs/checkpoint.js"
 
 export interface TrainingStart {
   readonly run: string
@@ -19,6 +19,10 @@ export interface TrainingStart {
   readonly totalSteps: number
   /** steps done before; 0 for a new run */
   readonly startStep: number
+  /** the checkpoint that training goes on from; undefined: from first values */
+  readonly checkpoint: CheckpointName | undefined
+  /** the best score so far */
+  readonly best: BestScore | null
   readonly trainableParameters: number
   readonly frozenParameters: number
 }
@@ -32,6 +36,8 @@ export interface StepReport {
   readonly total: number
   readonly gradientNorm: number
   readonly learningRate: number
+  /** cases it took */
+  readonly images: number
 }
 
 export interface TrainResult {
@@ -59,7 +65,8 @@ export interface TrainingObserver {
   step?(report: StepReport): void
   /** the validation split is being scored: cases done, of how many */
   evaluating?(done: number, of: number): void
-  evaluated?(entry: EvaluationEntry): void
+  /** @param best the best score so far, this one included */
+  evaluated?(entry: EvaluationEntry, best: BestScore | null): void
   epoch?(entry: EpochEntry): void
   warning?(text: string): void
   /** always the last call, also when training failed; the result is there when it did not */

@@ -6,30 +6,41 @@
  */
 import { createHash } from "node:crypto"
 import { resolve } from "node:path"
+import type { CompileResult } from "../../compiler/compile.js"
 import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
 import type { Precision } from "../../compiler/passes/precision.js"
 import { MemoryLimitError } from "../../compiler/passes/rematerialise.js"
+import { readSignatures } from "../../compiler/targets/tensorflow/signatures.js"
 import { buildTrainer, type Trainer, type TrainerDescription, type TrainerOptions } from "../../compiler/trainer.js"
 import { openDataset, samplesOf, type Dataset } from "../data/dataset.js"
+import { trainingNotes } from "../data/note-table.js"
 import { SPLITS, type Split } from "../data/sample.js"
 import { parseReference, requireModel, sourceHash } from "../model-file.js"
+import { availableMemory } from "../native/available-memory.js"
 import { loadBackend } from "../native/backend.js"
 import { toolVersion } from "../runs/tool-version.js"
-import type { FileOperations } from "../runs/atomic-file.js"
+import { type FileOperations, NODE_FILES } from "../runs/atomic-file.js"
+import { KEPT } from "../runs/checkpoint.js"
+import type { CheckpointInterval } from "../runs/checkpoint-interval.js"
+import { requireRoom } from "../runs/disk-space.js"
 import { programHash, requireFreeFolder, RUN_FORMAT, RunFolder, type RunData } from "../runs/run-folder.js"
 import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
 import { sizeText } from "../byte-sizes.js"
 import { UserError } from "../user-error.js"
 import { readStartWeights, type StartWeights } from "../weights/start-weights.js"
 import { planInputs } from "./feeds.js"
+import { memoryNeeded, memoryWarning, stateBytes } from "./resources.js"
+import { augmentationsOf } from "./split-loader.js"
 import { chooseTokenizer } from "./tokenizer-choice.js"
 import { trackingOf } from "./tracking.js"
 
 export interface NewRunOptions {
   /** `file.mdl`, `file.mdl#Model` or `file.mdl#ablation` */
   readonly model: string
-  /** folder of the data set */
+  /** folder of the data set, or a manifest */
   readonly data: string
+  /** which prompt is the note, in a data set that has several for each case */
+  readonly prompt?: string | undefined
   /** folder to make */
   readonly run: string
   readonly steps?: number | undefined
@@ -47,6 +58,10 @@ export interface NewRunOptions {
   readonly memory?: number | undefined
   /** a safetensors file, a checkpoint or the folder of a run: what the weights start from */
   readonly weights?: string | undefined
+  /** of the latest checkpoints; default `KEPT` */
+  readonly keep?: number | undefined
+  /** within an epoch; default `DEFAULT_INTERVAL` */
+  readonly checkpointEvery?: CheckpointInterval | undefined
   readonly files?: FileOperations | undefined
 }
 
@@ -61,46 +76,37 @@ export interface PreparedRun {
   readonly building: TrainerOptions
   /** undefined: first values */
   readonly weights: StartWeights | undefined
+  /** what may go wrong on this machine */
+  readonly warnings: readonly string[]
 }
 
 /** Checks everything and makes the run folder. @throws UserError, ModelError, DataError, BackendUnavailable */
 export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
   await requireFreeFolder(options.run)
-  const reference = parseReference(options.model)
-  const sizes = options.size === undefined ? undefined : imageSizes(options.model, options.size)
-  const { model, result } = requireModel(reference, sizes)
-  if (model.graph.losses.length === 0) {
-    throw new UserError(
-      `${model.variant} has no loss, so there is nothing to train: write \`loss NAME = ...\` in the model`,
-    )
-  }
+  const { model, result, building, trainer } = buildProgram(options)
   const { training } = model
-  const { precision = "f32" } = options
-  const batch = options.batch ?? (training["batch"] as number | undefined) ?? DEFAULTS.batch
+  const { precision = "f32", memory } = options
+  const { batch } = building
   const seed = options.seed ?? (training["seed"] as number | undefined) ?? DEFAULTS.seed
-  const { accumulate, memory } = options
-  const building: TrainerOptions = {
-    batch,
-    precision,
-    hoist: true,
-    ...(accumulate === undefined ? {} : { accumulate }),
-    ...(memory === undefined ? {} : { memory }),
-  }
-  const trainer = buildWithin(model, building)
   const plan = planInputs(trainer.description)
   trackingOf(training, plan.scored !== undefined)
 
-  const dataset = await openDataset(options.data)
+  const dataset = await openDataset(options.data, { prompt: options.prompt })
   const trainSamples = samplesOf(dataset, "train")
   samplesOf(dataset, "valid")
   requireBatches(trainer.description, trainSamples.length)
   const tokenizers: Record<string, TokenizerDescription> = {}
   if (plan.note) {
-    const notes = trainSamples.map((sample) => sample.note)
+    const notes = trainingNotes(trainSamples, augmentationsOf(trainer.description))
     tokenizers[plan.note.name] = (await chooseTokenizer(plan.note, notes)).describe()
   }
-  const weights = options.weights === undefined ? undefined : await readStartWeights(options.weights, model)
+  const weights = options.weights === undefined ? undefined : await readStartWeights(options.weights, model, tokenizers)
   const { tensorflowVersion, bindingVersion } = await loadBackend()
+  const { keep, checkpointEvery } = options
+  const state = stateBytes(readSignatures(trainer.savedModel))
+  await requireRoom(options.run, { size: state, keep: keep ?? KEPT, present: 0 }, options.files ?? NODE_FILES)
+  const needed = memoryNeeded(trainer.description, state, trainer.activations)
+  const warning = memoryWarning(needed, availableMemory(), batch)
   const folder = await RunFolder.create(
     options.run,
     {
@@ -108,7 +114,7 @@ export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
       created: new Date().toISOString(),
       model: {
         reference: options.model,
-        selector: reference.selector,
+        selector: parseReference(options.model).selector,
         sourceHash: sourceHash(result.sources, model),
         constants: model.constants,
         sources: Object.fromEntries(result.sources),
@@ -126,6 +132,8 @@ export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
         size: options.size,
         precision,
         ...(memory === undefined ? {} : { memory }),
+        ...(keep === undefined ? {} : { keep }),
+        ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
       },
       ...(weights && { weights: weights.record }),
       versions: {
@@ -138,7 +146,38 @@ export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
     trainer.savedModel,
     options.files,
   )
-  return { folder, dataset, model, building, weights }
+  return { folder, dataset, model, building, weights, warnings: warning === undefined ? [] : [warning] }
+}
+
+/** What decides the programs of a run. */
+export type ProgramOptions = Pick<NewRunOptions, "model" | "batch" | "accumulate" | "size" | "precision" | "memory">
+
+/** A model with the programs that a run of it would have. */
+export interface BuiltProgram {
+  readonly model: ElaboratedModel
+  readonly result: CompileResult
+  readonly building: TrainerOptions
+  readonly trainer: Trainer
+}
+
+/** Compiles a model and builds its programs, as `mdl train` does; reads no data. @throws UserError, ModelError */
+export function buildProgram(options: ProgramOptions): BuiltProgram {
+  const sizes = options.size === undefined ? undefined : imageSizes(options.model, options.size)
+  const { model, result } = requireModel(parseReference(options.model), sizes)
+  if (model.graph.losses.length === 0) {
+    throw new UserError(
+      `${model.variant} has no loss, so there is nothing to train: write \`loss NAME = ...\` in the model`,
+    )
+  }
+  const { accumulate, memory, precision = "f32" } = options
+  const building: TrainerOptions = {
+    batch: options.batch ?? (model.training["batch"] as number | undefined) ?? DEFAULTS.batch,
+    precision,
+    hoist: true,
+    ...(accumulate === undefined ? {} : { accumulate }),
+    ...(memory === undefined ? {} : { memory }),
+  }
+  return { model, result, building, trainer: buildWithin(model, building) }
 }
 
 /** @throws UserError when the step does not fit in the memory that was asked for */
@@ -184,6 +223,7 @@ export function describeData(dataset: Dataset): RunData {
   return {
     root: resolve(dataset.root),
     layout: dataset.layout,
+    ...(dataset.prompt === undefined ? {} : { prompt: dataset.prompt }),
     splits: Object.fromEntries(SPLITS.map((split) => [split, count(split)])) as Record<Split, number>,
     fingerprint: fingerprintOf(dataset),
   }
@@ -195,18 +235,8 @@ export function describeData(dataset: Dataset): RunData {
  */
 export function fingerprintOf(dataset: Dataset): string {
   const hash = createHash("sha256")
-  for (const { split, id, note } of dataset.samples) hash.update(JSON.stringify([split, id, note]))
+  for (const { split, id, note, alternatives = [] } of dataset.samples) {
+    hash.update(JSON.stringify([split, id, note, ...alternatives]))
+  }
   return hash.digest("hex")
-}
-
-/** Trainable and frozen elements; normalisation statistics are neither. */
-export function parameterCounts({ parameters }: TrainerDescription): {
-  readonly trainable: number
-  readonly frozen: number
-} {
-  const sum = (frozen: boolean): number =>
-    parameters
-      .filter((p) => p.role === "param" && p.frozen === frozen)
-      .reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0)
-  return { trainable: sum(false), frozen: sum(true) }
 }

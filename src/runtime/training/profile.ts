@@ -105,7 +105,7 @@ async function measure(
     const session = await NativeSession.open(folder)
     try {
       session.init(record.options.seed, stepsPerEpoch(loader.batchesPerEpoch, 1))
-      const runner = new StepRunner({ session, plan, losses: record.description.losses, accumulate: 1 })
+      const runner = new StepRunner({ session, plan, losses: record.description.losses, accumulate: 1, statistics: [] })
       const measured = { seconds: [] as number[], second: NaN, readings: [] as Float32Array[] }
       const batches = endless((epoch) => loader.epoch(epoch))
       for (let step = 0; step < WARM_UP + STEPS; step++) {

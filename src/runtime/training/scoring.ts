@@ -9,8 +9,9 @@
  * case weighs more within it.
  */
 import { setImmediate } from "node:timers/promises"
-import type { Loader } from "../data/loader.js"
-import { caseScores, type CaseScores, type Convention, summarise, type Summary } from "../metrics/segmentation.js"
+import type { Batch, Loader } from "../data/loader.js"
+import { type Convention, CONVENTION } from "../metrics/conventions.js"
+import { caseScores, type CaseScores, summarise, type Summary } from "../metrics/segmentation.js"
 import type { NativeSession, OutputTensor } from "../session.js"
 import { batchFeeds, type InputPlan } from "./feeds.js"
 
@@ -32,6 +33,15 @@ export interface CaseView {
   readonly scores: CaseScores | undefined
 }
 
+/** A batch that has been scored. Its arrays are used again for a later one: copy what is to be kept. */
+export interface BatchView {
+  readonly batch: Batch
+  /** of the real rows */
+  readonly cases: readonly ScoredCase[]
+  /** the scored output, [N, 1, H, W], rows that only fill the batch included */
+  readonly probability: Float32Array
+}
+
 export interface SplitScores {
   readonly losses: Readonly<Record<string, number>>
   /** sum of the losses */
@@ -46,12 +56,13 @@ export interface ScoringOptions {
   readonly convention?: Convention
   /** called for every case, in order */
   readonly visit?: (view: CaseView) => void
+  /** called for every batch of a model with a scored output, in order, before its cases are visited */
+  readonly visitBatch?: (view: BatchView) => void
   /** called after every batch with the number of cases done */
   readonly progress?: (done: number) => void
 }
 
 export const THRESHOLD = 0.5
-export const CONVENTION: Convention = "lvit"
 
 /** A loss or an output is not finite; `what` names it. */
 export class NotFinite extends Error {
@@ -76,7 +87,6 @@ export async function scoreSplit(
   const { threshold = THRESHOLD, convention = CONVENTION } = options
   const sums = new Map<string, number>()
   const cases: ScoredCase[] = []
-  const area = plan.size.height * plan.size.width
   let done = 0
   for await (const batch of loader.epoch(0)) {
     // Batches that are ready come without a turn of the event loop, and signals and workers need one.
@@ -87,23 +97,23 @@ export async function scoreSplit(
         throw new NotFinite(`the loss ${name} is ${value} on the cases around ${batch.ids[0]}`)
       sums.set(name, (sums.get(name) ?? 0) + value * batch.count)
     }
-    const scored = plan.scored === undefined ? undefined : outputs[plan.scored]
-    for (let row = 0; row < batch.count; row++) {
-      const id = batch.ids[row]!
-      const note = loader.notes[batch.note_index[row]!]?.note ?? ""
-      const mask = batch.mask.subarray(row * area, (row + 1) * area)
-      let scores: CaseScores | undefined
-      if (scored) {
-        const probability = scored.data.subarray(row * area, (row + 1) * area)
-        if (!probability.every(Number.isFinite))
-          throw new NotFinite(`the output ${plan.scored} is not finite for ${id}`)
-        scores = caseScores(probability, mask, { threshold, convention })
-        cases.push({ id, note, ...scores })
-      }
-      if (options.visit) {
-        const image = batch.image.subarray(row * 3 * area, (row + 1) * 3 * area)
-        options.visit({ id, note, image, mask, outputs: rowOf(outputs, row, batch.note_index.length), scores })
-      }
+    const probability = plan.scored === undefined ? undefined : outputs[plan.scored]?.data
+    const rows = probability && scoreRows(plan, batch, probability, { threshold, convention })
+    const notes = Array.from(batch.note_index, (index) => loader.notes[index]?.note ?? "")
+    if (probability && rows) {
+      const ofBatch = rows.map((scores, row) => ({ id: batch.ids[row]!, note: notes[row]!, ...scores }))
+      cases.push(...ofBatch)
+      options.visitBatch?.({ batch, cases: ofBatch, probability })
+    }
+    for (let row = 0; options.visit && row < batch.count; row++) {
+      options.visit({
+        id: batch.ids[row]!,
+        note: notes[row]!,
+        image: rowOf(batch.image, row, batch),
+        mask: rowOf(batch.mask, row, batch),
+        outputs: rowOfEach(outputs, row, batch),
+        scores: rows?.[row],
+      })
     }
     done += batch.count
     options.progress?.(done)
@@ -114,19 +124,44 @@ export async function scoreSplit(
     losses,
     total: Object.values(losses).reduce((a, b) => a + b, 0),
     cases,
-    summary: cases.length > 0 ? summarise(cases, convention) : undefined,
+    summary: cases.some(({ leftOut }) => !leftOut) ? summarise(cases, convention) : undefined,
   }
 }
 
-function rowOf(
+/**
+ * Scores the real rows of a batch.
+ *
+ * @param probability the scored output, [N, 1, H, W]
+ * @throws NotFinite when a value of a real row is NaN or infinite
+ */
+export function scoreRows(
+  plan: InputPlan,
+  batch: Batch,
+  probability: Float32Array,
+  options: { readonly threshold: number; readonly convention: Convention },
+): readonly CaseScores[] {
+  return batch.ids.map((id, row) => {
+    const predicted = rowOf(probability, row, batch)
+    if (!predicted.every(Number.isFinite)) throw new NotFinite(`the output ${plan.scored} is not finite for ${id}`)
+    return caseScores(predicted, rowOf(batch.mask, row, batch), options)
+  })
+}
+
+/** One row of a flat array that has a batch's rows. */
+export function rowOf(data: Float32Array, row: number, batch: Pick<Batch, "note_index">): Float32Array {
+  const size = data.length / batch.note_index.length
+  return data.subarray(row * size, (row + 1) * size)
+}
+
+function rowOfEach(
   outputs: Readonly<Record<string, OutputTensor>>,
   row: number,
-  rows: number,
+  batch: Batch,
 ): Record<string, OutputTensor> {
   return Object.fromEntries(
-    Object.entries(outputs).map(([name, { shape, data }]) => {
-      const size = data.length / rows
-      return [name, { shape: shape.slice(1), data: data.subarray(row * size, (row + 1) * size) }]
-    }),
+    Object.entries(outputs).map(([name, { shape, data }]) => [
+      name,
+      { shape: shape.slice(1), data: rowOf(data, row, batch) },
+    ]),
   )
 }

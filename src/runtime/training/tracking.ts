@@ -1,11 +1,15 @@
 /**
  * Which validation result is the best, and when to give up waiting for a better one.
  *
- * Takes the setting `stop = patience(metric, epochs)` and evaluations; gives the best so far and whether to stop. Pure.
+ * Takes the setting `stop = patience(metric, epochs)`, limits and the state of training; gives the best so far and whether
+ * to stop. Pure.
  */
 import type { SettingValue } from "../../compiler/elaborate/values.js"
 import type { TrainingSettings } from "../../compiler/elaborate/model.js"
-import type { BestScore, Metric } from "../runs/checkpoint.js"
+import type { Position } from "../data/loader.js"
+import type { BestScore, Metric, TrainingState } from "../runs/checkpoint.js"
+import type { RunOptions } from "../runs/run-folder.js"
+import type { Ending } from "../runs/run-log.js"
 import { plateauMetric } from "../../compiler/training-plan.js"
 import { UserError } from "../user-error.js"
 import type { SplitScores } from "./scoring.js"
@@ -61,4 +65,25 @@ export function isBetter(metric: Metric, score: number, best: BestScore | null):
 /** Whether the best result is too long ago. `epoch` is the one that was last scored. */
 export function outOfPatience({ patience }: Tracking, epoch: number, best: BestScore | null): boolean {
   return patience !== undefined && best !== null && epoch - best.epoch >= patience
+}
+
+/** The epoch of the step before the next batch. */
+export function epochOfLastStep({ epoch, batch }: Position): number {
+  return batch === 0 && epoch > 0 ? epoch - 1 : epoch
+}
+
+/**
+ * Why a run that stopped in `state` has nothing left to do; undefined when it has steps before its limits, or what is due
+ * at the end of an epoch or of the run.
+ */
+export function endingOf(
+  { step, position, sums, evaluatedAt, best }: TrainingState,
+  { epochs, steps = Infinity }: Pick<RunOptions, "epochs" | "steps">,
+  tracking: Tracking,
+): Exclude<Ending, "interrupted"> | undefined {
+  const epochEnded = position.batch === 0 && sums.steps > 0
+  if (step === 0 || epochEnded || evaluatedAt !== step) return undefined
+  if (outOfPatience(tracking, epochOfLastStep(position), best)) return "early-stop"
+  if (step >= steps) return "steps"
+  return position.epoch >= epochs ? "epochs" : undefined
 }

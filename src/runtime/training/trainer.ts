@@ -5,11 +5,24 @@
  * (folder, data, session) and closes it again; what happens in between is training-loop.ts.
  */
 import { availableParallelism } from "node:os"
-import { openDataset, samplesOf, type Dataset } from "../data/dataset.js"
+import { openRunDataset, samplesOf, type Dataset } from "../data/dataset.js"
 import type { FileOperations } from "../runs/atomic-file.js"
-import { type Checkpoint, type CheckpointName, existingCheckpoints, readCheckpoint } from "../runs/checkpoint.js"
+import {
+  checkpointBytes,
+  checkpointPath,
+  type CheckpointName,
+  forgetLater,
+  KEPT,
+  newestCheckpoint,
+  readCheckpoint,
+  type TrainingState,
+} from "../runs/checkpoint.js"
+import type { CheckpointInterval } from "../runs/checkpoint-interval.js"
+import { DiskFull, requireRoom } from "../runs/disk-space.js"
+import { EventLog } from "../runs/event-log.js"
 import { restore } from "../runs/open-run.js"
-import { RunFolder, type RunRecord } from "../runs/run-folder.js"
+import { RunFolder, type RunOptions, type RunRecord } from "../runs/run-folder.js"
+import { type Ending, isPast } from "../runs/run-log.js"
 import { lockRun } from "../runs/run-lock.js"
 import { NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
@@ -19,8 +32,12 @@ import { planInputs } from "./feeds.js"
 import type { TrainingObserver, TrainResult } from "./observer.js"
 import { describeData, fingerprintOf, type NewRunOptions, prepareRun } from "./prepare.js"
 import { openSplit } from "./split-loader.js"
+import { NO_STEPS } from "./epoch-monitor.js"
+import { explained } from "./out-of-memory.js"
+import { stateBytes } from "./resources.js"
 import { stepsPerEpoch } from "./step-runner.js"
-import { FIRST_STATE, hasWorkLeft, TrainingLoop } from "./training-loop.js"
+import { endingOf, trackingOf } from "./tracking.js"
+import { TrainingLoop } from "./training-loop.js"
 
 export interface RunningOptions {
   /** data workers; by default one less than there are cores, at least 1 and at most 4 */
@@ -36,23 +53,47 @@ export interface ResumeOptions extends RunningOptions {
   readonly run: string
   /** where the data set is now, if it was moved */
   readonly data?: string | undefined
-  /** `last` by default */
+  /** the newest by default */
   readonly checkpoint?: CheckpointName | undefined
   /** a new limit; it replaces both old ones */
   readonly steps?: number | undefined
   readonly epochs?: number | undefined
+  /** replaces the run's own */
+  readonly keep?: number | undefined
+  readonly checkpointEvery?: CheckpointInterval | undefined
   readonly files?: FileOperations | undefined
+}
+
+/** Before the first step. */
+const FIRST_STATE: TrainingState = {
+  step: 0,
+  position: { epoch: 0, batch: 0 },
+  best: null,
+  evaluatedAt: -1,
+  learningRate: 0,
+  sums: NO_STEPS,
+  pending: [],
+  still: {},
 }
 
 /**
  * Starts a new run.
  *
- * @throws UserError (bad options, a folder that is not free, TrainingDiverged), ModelError, DataError, BackendUnavailable
+ * @throws UserError (bad options, a folder that is not free, TrainingDiverged, DiskFull, OutOfMemory), ModelError, DataError,
+ *   BackendUnavailable
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { folder, dataset, weights } = await prepareRun(options)
-  const start: Start = { folder, dataset, checkpoint: undefined, weights, isNew: true }
-  return locked(folder, () => runFrom(start, options, options.files))
+  const { folder, dataset, weights, warnings } = await prepareRun(options)
+  const start: Start = {
+    folder,
+    dataset,
+    checkpoint: undefined,
+    weights,
+    warnings: [...warnings, ...(weights?.warnings ?? [])],
+    goesOn: false,
+    isNew: true,
+  }
+  return locked(folder, options, () => runFrom(start, options))
 }
 
 /**
@@ -64,29 +105,53 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 export async function resumeTraining(options: ResumeOptions): Promise<TrainResult> {
   const folder = await RunFolder.open(options.run, options.files)
   const { record } = folder
-  const dataset = await openDataset(options.data ?? record.data.root)
+  const dataset = await openRunDataset(record.data, { data: options.data })
   requireSameData(record, dataset)
-  return locked(folder, async () => {
-    const { steps, epochs } = options
-    if (steps !== undefined || epochs !== undefined || dataset.root !== record.data.root) {
-      const limits =
-        steps === undefined && epochs === undefined ? {} : { steps, epochs: epochs ?? record.options.epochs }
-      await folder.update({ options: { ...record.options, ...limits }, data: describeData(dataset) })
+  return locked(folder, options, async () => {
+    const changed = changedOptions(record.options, options)
+    if (changed || dataset.root !== record.data.root) {
+      await folder.update({ options: changed ?? record.options, data: describeData(dataset) })
     }
-    const there = await existingCheckpoints(folder.path)
-    const checkpoint = options.checkpoint ?? (there.length === 0 ? undefined : "last")
+    const newest = await newestCheckpoint(folder.path)
+    const checkpoint = options.checkpoint ?? newest
+    const { observer } = options
     if (checkpoint === undefined) {
       requireFirstValues(record, folder.path)
-      options.observer?.warning?.("no checkpoint had been written, so training starts from its first step")
+      observer?.warning?.("no checkpoint had been written, so training starts from its first step")
+    } else if (options.checkpoint === undefined && checkpoint !== "last") {
+      observer?.warning?.(
+        `there is no checkpoint last: the process before ended while it was being written, so training goes on from ${checkpoint}`,
+      )
     }
-    return runFrom({ folder, dataset, checkpoint, weights: undefined, isNew: false }, options, options.files)
+    const goesOn = options.steps !== undefined || options.epochs !== undefined
+    const start = { folder, dataset, checkpoint, weights: undefined, warnings: [], goesOn, isNew: false }
+    return runFrom(start, options)
   })
 }
 
+/** The options of a run that goes on with other limits or checkpoints; undefined when nothing changes. */
+function changedOptions(
+  old: RunOptions,
+  { steps, epochs, keep, checkpointEvery }: ResumeOptions,
+): RunOptions | undefined {
+  const limits = steps === undefined && epochs === undefined ? {} : { steps, epochs: epochs ?? old.epochs }
+  const changes = {
+    ...limits,
+    ...(keep === undefined ? {} : { keep }),
+    ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
+  }
+  return Object.keys(changes).length === 0 ? undefined : { ...old, ...changes }
+}
+
 /** Runs `body` while no other process may train in the folder. */
-async function locked<T>(folder: RunFolder, body: () => Promise<T>): Promise<T> {
+async function locked<T>(folder: RunFolder, { observer }: RunningOptions, body: () => Promise<T>): Promise<T> {
   const lock = await lockRun(folder.path)
   try {
+    if (lock.takenOverFrom !== undefined) {
+      observer?.warning?.(
+        `process ${lock.takenOverFrom}, which trained here before, ended without a word: it was killed, perhaps for lack of memory`,
+      )
+    }
     return await body()
   } finally {
     await lock.release()
@@ -118,12 +183,27 @@ function requireFirstValues({ weights, model }: RunRecord, run: string): void {
   )
 }
 
-/** @throws UserError when the run is at its limit */
-function requireWorkLeft({ state }: Checkpoint, { options }: RunRecord, run: string): void {
-  if (hasWorkLeft(state, options)) return
-  const { steps, epochs } = options
-  const done = steps !== undefined && state.step >= steps ? `${steps} steps` : `${epochs} epochs`
-  throw new UserError(`the run in ${run} has done its ${done}: to go on, give a greater --epochs or --steps`)
+/**
+ * Why there is nothing to train. A process can die after its last checkpoint and before it has written down the result:
+ * then that is left to do.
+ *
+ * @throws UserError when the result is there too
+ */
+async function requireWorkLeft(
+  ended: Exclude<Ending, "interrupted"> | undefined,
+  state: TrainingState,
+  folder: RunFolder,
+): Promise<void> {
+  if (ended === undefined) return
+  const scores = await folder.readScores()
+  if (scores?.step !== state.step || scores.ended !== ended) return
+  const { steps, epochs } = folder.record.options
+  const done = {
+    steps: `has done its ${steps} steps`,
+    epochs: `has done its ${epochs} epochs`,
+    "early-stop": "has stopped early, for no better score came",
+  }[ended]
+  throw new UserError(`the run in ${folder.path} ${done}: to go on, give a greater --epochs or --steps`)
 }
 
 interface Start {
@@ -133,16 +213,18 @@ interface Start {
   readonly checkpoint: CheckpointName | undefined
   /** of a new run; undefined: first values */
   readonly weights: StartWeights | undefined
+  /** to be told and kept in the log */
+  readonly warnings: readonly string[]
+  /** whether the user wants more, though the run may have stopped early */
+  readonly goesOn: boolean
   /** whether this call made the folder */
   readonly isNew: boolean
 }
 
-async function runFrom(
-  { folder, dataset, checkpoint, weights, isNew }: Start,
-  running: RunningOptions,
-  files: FileOperations | undefined,
-): Promise<TrainResult> {
-  const { record } = folder
+async function runFrom(start: Start, running: RunningOptions): Promise<TrainResult> {
+  const { folder, dataset, checkpoint, weights, warnings, goesOn, isNew } = start
+  const { record, files } = folder
+  const { observer = {}, signal } = running
   const plan = planInputs(record.description)
   const opened: { close(): void | Promise<void> }[] = []
   const keep = <T extends { close(): void | Promise<void> }>(resource: T): T => {
@@ -153,25 +235,36 @@ async function runFrom(
   let result: TrainResult | undefined
   try {
     if (record.options.precision === "bf16" && !multipliesBf16(processorFlags(readProcessor()))) {
-      running.observer?.warning?.("this processor has no bf16 instructions: on it, bf16 saves memory but no time")
+      observer.warning?.("this processor has no bf16 instructions: on it, bf16 saves memory but no time")
     }
     const saved = checkpoint && (await readCheckpoint(folder.path, checkpoint))
-    if (saved) requireWorkLeft(saved, record, folder.path)
+    const tracking = trackingOf(record.description.training, plan.scored !== undefined)
+    const waits = goesOn ? { ...tracking, patience: undefined } : tracking
+    const ended = saved && endingOf(saved.state, record.options, waits)
+    if (saved) await requireWorkLeft(ended, saved.state, folder)
     const workers = running.workers ?? Math.min(4, Math.max(1, availableParallelism() - 1))
     const trainLoader = keep(await openSplit(record, plan, samplesOf(dataset, "train"), { training: true, workers }))
     const valid = samplesOf(dataset, "valid")
     const validLoader = keep(await openSplit(record, plan, valid, { training: false, workers: Math.min(workers, 1) }))
     const session = keep(await NativeSession.open(folder.modelPath))
-    if (saved) restore(session, saved)
-    else {
+    if (!isNew) {
+      const present = await checkpointBytes(folder.path)
+      const size = stateBytes(session.signatures)
+      await requireRoom(folder.path, { size, keep: record.options.keep ?? KEPT, present }, files)
+    }
+    if (saved) {
+      restore(session, saved)
+      await forgetLater(folder.path, saved, files)
+    } else {
       session.init(record.options.seed, stepsPerEpoch(trainLoader.batchesPerEpoch, record.description.accumulate))
       if (weights) loadStartWeights(session, weights)
     }
-    // What the log says beyond the checkpoint is done again.
-    await folder.rewindLog(saved ? saved.state.step : -1)
-    for (const text of weights?.warnings ?? []) {
-      running.observer?.warning?.(text)
-      await folder.log({ kind: "warning", step: 0, text })
+    // What log and events say beyond the checkpoint is done again.
+    await folder.log.rewind((entry) => saved !== undefined && isPast(entry, saved.state))
+    const events = await EventLog.open(folder.eventsPath, saved?.state, files)
+    for (const text of warnings) {
+      observer.warning?.(text)
+      await folder.log.append({ kind: "warning", step: 0, text })
     }
     loop = new TrainingLoop({
       folder,
@@ -181,17 +274,26 @@ async function runFrom(
       validLoader,
       trainCases: record.data.splits.train,
       validCases: valid.length,
-      observer: running.observer ?? {},
-      signal: running.signal,
-      files,
+      observer,
+      signal,
+      events,
+      tracking,
+      checkpoint,
       start: saved?.state ?? FIRST_STATE,
+      ended,
       history: await folder.readLog(),
     })
     result = await loop.run()
     return result
+  } catch (thrown) {
+    const stays = !isNew || loop?.hasStepped === true
+    if (thrown instanceof DiskFull && stays) {
+      observer.warning?.(`the run can go on when there is room: mdl train --resume ${folder.path}`)
+    }
+    throw explained(thrown, record, checkpointPath(folder.path, "last"))
   } finally {
     for (const resource of opened.reverse()) await resource.close()
-    running.observer?.finished?.(result)
+    observer.finished?.(result)
     // A new run that failed before its first step has nothing to keep, and would only be in the way of the next try.
     if (isNew && !loop?.hasStepped) await folder.discard()
   }

@@ -11,20 +11,21 @@
  */
 import { setImmediate } from "node:timers/promises"
 import { DataError } from "../data/data-error.js"
-import type { Batch, Loader, Position } from "../data/loader.js"
-import type { FileOperations } from "../runs/atomic-file.js"
-import { type TrainingState, writeCheckpoint } from "../runs/checkpoint.js"
-import type { RunFolder, RunRecord } from "../runs/run-folder.js"
+import type { Batch, Loader } from "../data/loader.js"
+import { type CheckpointName, type TrainingState, writeCheckpoint } from "../runs/checkpoint.js"
+import { DEFAULT_INTERVAL, isDue } from "../runs/checkpoint-interval.js"
+import type { EventLog } from "../runs/event-log.js"
+import type { RunFolder } from "../runs/run-folder.js"
 import type { Ending, EvaluationEntry, LogEntry } from "../runs/run-log.js"
 import type { NativeSession } from "../session.js"
 import { type GoodCheckpoint, notFinite, notFiniteVariables, TrainingDiverged } from "./diverged.js"
 import { EpochMonitor, NO_STEPS } from "./epoch-monitor.js"
 import type { InputPlan } from "./feeds.js"
+import { Journal } from "./journal.js"
 import type { TrainingObserver, TrainResult } from "./observer.js"
-import { parameterCounts } from "./prepare.js"
+import { parameterCounts } from "./parameter-counts.js"
 import { NotFinite, scoreSplit, type SplitScores } from "./scoring.js"
-import { isBetter, outOfPatience, scoreOf, type Tracking, trackingOf } from "./tracking.js"
-import { StepGroup } from "./step-group.js"
+import { epochOfLastStep, isBetter, outOfPatience, scoreOf, type Tracking } from "./tracking.js"
 import { type StepResults, StepRunner, stepsPerEpoch } from "./step-runner.js"
 
 export interface LoopParts {
@@ -37,8 +38,13 @@ export interface LoopParts {
   readonly validCases: number
   readonly observer: TrainingObserver
   readonly signal: AbortSignal | undefined
-  readonly files: FileOperations | undefined
+  readonly events: EventLog
+  readonly tracking: Tracking
+  /** what the run goes on from; undefined: from first values */
+  readonly checkpoint: CheckpointName | undefined
   readonly start: TrainingState
+  /** why there is nothing to train: the process before had done everything but write down the result */
+  readonly ended: Ending | undefined
   /** the log up to the start */
   readonly history: readonly LogEntry[]
 }
@@ -53,53 +59,35 @@ export const FIRST_STATE: TrainingState = {
   sums: NO_STEPS,
 }
 
-/** Steps that one line of the log is the mean of. */
-const GROUP = 10
-/** A long epoch is not lost: `last` is written at least so often. */
-const SECONDS_BETWEEN_CHECKPOINTS = 600
-
-/**
- * Whether a run that stopped in `state` has anything to do: steps before its limits, or the evaluation that is due at the
- * end of an epoch or of the run.
- */
-export function hasWorkLeft(state: TrainingState, { epochs, steps = Infinity }: RunRecord["options"]): boolean {
-  if (state.position.epoch < epochs && state.step < steps) return true
-  const epochEnded = state.position.batch === 0 && state.sums.steps > 0
-  return epochEnded || (state.step > 0 && state.evaluatedAt !== state.step)
-}
-
-/** The epoch of the step before the next batch. */
-function epochOfLastStep({ epoch, batch }: Position): number {
-  return batch === 0 && epoch > 0 ? epoch - 1 : epoch
+/** The validation split was being scored when training was interrupted. */
+class ScoringInterrupted extends Error {
+  override readonly name = "ScoringInterrupted"
 }
 
 export class TrainingLoop {
   private state: TrainingState
   private monitor: EpochMonitor
-  private readonly group: StepGroup
+  private readonly journal: Journal
   private readonly runner: StepRunner
-  private readonly tracking: Tracking
-  private readonly warnings: string[]
-  /** epochs of this call in which a loss stood still */
-  private readonly still = new Map<string, number>()
   private readonly spent = { steps: 0, data: 0, evaluation: 0 }
   private epochSpent = { steps: 0, data: 0 }
   private valid: EvaluationEntry | null
   private lastGood: GoodCheckpoint | undefined
-  private savedAt = performance.now()
+  private saved: { readonly step: number; readonly at: number }
 
   constructor(private readonly parts: LoopParts) {
-    const { description } = parts.folder.record
-    this.state = parts.start
-    this.monitor = new EpochMonitor(parts.start.sums)
-    this.group = new StepGroup()
-    this.warnings = parts.history.flatMap((entry) => (entry.kind === "warning" ? [entry.text] : []))
-    this.valid = parts.history.findLast((entry) => entry.kind === "evaluation") ?? null
-    const { losses, accumulate } = description
-    this.runner = new StepRunner({ session: parts.session, plan: parts.plan, losses, accumulate })
-    this.tracking = trackingOf(description.training, parts.plan.scored !== undefined)
-    const { step, position } = parts.start
+    const { session, plan, folder, events, observer, history, start } = parts
+    this.state = start
+    this.monitor = new EpochMonitor(start.sums)
+    const { pending = [], learningRate } = start
+    this.journal = new Journal({ log: folder.log, events, observer, history, pending, learningRate })
+    this.valid = history.findLast((entry) => entry.kind === "evaluation") ?? null
+    const { losses, accumulate, parameters } = folder.record.description
+    const statistics = parameters.flatMap(({ name, role }) => (role === "state" ? [name] : []))
+    this.runner = new StepRunner({ session, plan, losses, accumulate, statistics })
+    const { step, position } = start
     if (step > 0) this.lastGood = { step, epoch: epochOfLastStep(position) }
+    this.saved = { step, at: performance.now() }
   }
 
   /** Whether there is anything to keep. */
@@ -125,11 +113,13 @@ export class TrainingLoop {
       epochs,
       totalSteps: Math.min(steps, epochs * perEpoch),
       startStep: this.state.step,
+      checkpoint: this.parts.checkpoint,
+      best: this.state.best,
       trainableParameters: counts.trainable,
       frozenParameters: counts.frozen,
     })
     await this.warnAboutNotes()
-    const ended = await this.epochs()
+    const ended = this.parts.ended ?? (await this.epochs())
     await this.warnAboutStillLosses()
     await this.parts.folder.writeScores({
       format: 1,
@@ -138,7 +128,7 @@ export class TrainingLoop {
       epochs: this.state.position.epoch,
       best: this.state.best,
       valid: this.valid,
-      warnings: this.warnings,
+      warnings: this.journal.warnings,
     })
     return {
       run: folder.path,
@@ -147,7 +137,7 @@ export class TrainingLoop {
       epochs: this.state.position.epoch,
       best: this.state.best,
       valid: this.valid,
-      warnings: this.warnings,
+      warnings: this.journal.warnings,
       seconds: { ...this.spent, total: (performance.now() - begun) / 1000 },
     }
   }
@@ -190,37 +180,56 @@ export class TrainingLoop {
     }
   }
 
-  /**
-   * A broken file ends training, but not the work so far: the state is saved, and the file can be mended. Batches of a step
-   * that is half done are done again then.
-   */
   private async nextBatch(batches: AsyncGenerator<Batch, void, undefined>): Promise<Batch | undefined> {
     try {
       const next = await batches.next()
       return next.done ? undefined : next.value
     } catch (thrown) {
-      if (thrown instanceof DataError && this.state.step > 0) {
-        await this.save(["last"])
-        await this.warn(
-          `step ${this.state.step} was saved: mend the data, then go on with mdl train --resume ${this.parts.folder.path}`,
-        )
-      }
+      await this.saveBeforeFailing()
       throw thrown
     }
   }
 
+  /**
+   * Data that cannot be read ends training, but not the work so far: the state is saved, and the data can be mended. Batches
+   * of a step that is half done are done again then.
+   */
+  private async saveBeforeFailing(): Promise<void> {
+    const { step } = this.state
+    if (step === 0) return
+    await this.save(["last"])
+    await this.warn(
+      `step ${step} was saved: mend the data, then go on with mdl train --resume ${this.parts.folder.path}`,
+    )
+  }
+
   /** Takes in what a step gave. */
-  private async step({ step, losses, total, gradientNorm, learningRate, seconds }: StepResults): Promise<void> {
-    const { observer, trainLoader, folder } = this.parts
+  private async step(results: StepResults): Promise<void> {
+    const { step, losses, total, gradientNorm, learningRate, seconds } = results
     const { epoch } = this.state.position
     const wrong = notFinite({ ...losses, total, "the gradient norm": gradientNorm })
-    if (wrong.length > 0) throw new TrainingDiverged(folder.path, step, epoch, wrong, this.lastGood, learningRate)
+    if (wrong.length > 0) throw this.diverged(step, epoch, wrong, learningRate)
     this.count("steps", seconds)
     this.monitor.add(losses)
-    this.group.add({ losses, total, gradientNorm, seconds })
-    this.state = { ...this.state, step, position: trainLoader.position, learningRate, sums: this.monitor.sums() }
-    observer.step?.({ step, epoch, losses, total, gradientNorm, learningRate })
-    if (this.group.count === GROUP) await this.flushGroup(epoch)
+    const { position } = this.parts.trainLoader
+    this.state = { ...this.state, step, position, learningRate, sums: this.monitor.sums() }
+    await this.journal.step(epoch, results)
+  }
+
+  private diverged(step: number, epoch: number, terms: readonly string[], learningRate = this.state.learningRate) {
+    const { folder } = this.parts
+    const bf16 = folder.record.options.precision === "bf16"
+    const cases = this.runner.lastCases
+    return new TrainingDiverged({
+      run: folder.path,
+      step,
+      epoch,
+      terms,
+      cases,
+      lastGood: this.lastGood,
+      learningRate,
+      bf16,
+    })
   }
 
   /**
@@ -240,30 +249,47 @@ export class TrainingLoop {
     const last = step >= steps || (epochEnded && position.epoch >= epochs)
     const regular = evalEvery === undefined ? epochEnded : step > 0 && step % evalEvery === 0
     const due = last || regular
-    const evaluation = due && step > 0 && evaluatedAt !== step ? await this.evaluate(epoch, regular) : undefined
+    let evaluation: EvaluationEntry | undefined
+    try {
+      evaluation = due && step > 0 && evaluatedAt !== step ? await this.evaluate(epoch, regular) : undefined
+    } catch (thrown) {
+      if (thrown instanceof DataError) await this.saveBeforeFailing()
+      if (!(thrown instanceof ScoringInterrupted)) throw thrown
+      await this.save(["last"])
+      return "interrupted"
+    }
     if (epochEnded) await this.endEpoch(epoch)
     if (evaluation || epochEnded) await this.save(evaluation?.best ? ["best", "last"] : ["last"])
-    else if (performance.now() - this.savedAt > SECONDS_BETWEEN_CHECKPOINTS * 1000) await this.save(["last"])
-    if (evaluation && outOfPatience(this.tracking, epoch, this.state.best)) return "early-stop"
+    else if (this.isCheckpointDue()) await this.save(["last"])
+    if (evaluation && outOfPatience(this.parts.tracking, epoch, this.state.best)) return "early-stop"
     if (!evaluation && !epochEnded) return undefined
     return last ? (step >= steps ? "steps" : "epochs") : undefined
   }
 
+  private isCheckpointDue(): boolean {
+    const { checkpointEvery = DEFAULT_INTERVAL } = this.parts.folder.record.options
+    const passed = { steps: this.state.step - this.saved.step, seconds: (performance.now() - this.saved.at) / 1000 }
+    return passed.steps > 0 && isDue(checkpointEvery, passed)
+  }
+
   /** @param regular not only because this call of the program ends: an unbroken run would do it too */
   private async evaluate(epoch: number, regular: boolean): Promise<EvaluationEntry> {
-    const { session, plan, validLoader, validCases, observer, folder } = this.parts
+    const { session, plan, validLoader, validCases, observer, signal, tracking } = this.parts
     const { step } = this.state
-    await this.flushGroup(epoch)
+    await this.journal.endGroup(epoch, step)
     const begun = performance.now()
     let scores: SplitScores
     try {
-      const progress = (done: number): void => observer.evaluating?.(done, validCases)
+      const progress = (done: number): void => {
+        observer.evaluating?.(done, validCases)
+        if (signal?.aborted) throw new ScoringInterrupted()
+      }
       scores = await scoreSplit(session, plan, validLoader, { progress })
     } catch (thrown) {
       if (!(thrown instanceof NotFinite)) throw thrown
-      throw new TrainingDiverged(folder.path, step, epoch, [thrown.what], this.lastGood, this.state.learningRate)
+      throw this.diverged(step, epoch, [thrown.what])
     }
-    const { metric, plateau } = this.tracking
+    const { metric, plateau } = tracking
     if (plateau && regular) session.reportScore(scoreOf(plateau, scores))
     const score = scoreOf(metric, scores)
     const best = isBetter(metric, score, this.state.best)
@@ -277,72 +303,72 @@ export class TrainingLoop {
     const { losses, total, summary } = scores
     const entry: EvaluationEntry = { kind: "evaluation", epoch, step, losses, total, scores: summary, best, seconds }
     this.valid = entry
-    await folder.log(entry)
-    observer.evaluated?.(entry)
+    await this.journal.evaluation(entry, this.state.best)
     return entry
   }
 
   private async endEpoch(epoch: number): Promise<void> {
-    const { folder, observer } = this.parts
-    await this.flushGroup(epoch)
+    const { step } = this.state
+    await this.journal.endGroup(epoch, step)
     const losses = this.monitor.means()
-    const entry = {
+    await this.journal.epoch({
       kind: "epoch",
       epoch,
-      step: this.state.step,
+      step,
       steps: this.monitor.count,
       learning_rate: this.state.learningRate,
       losses,
       total: Object.values(losses).reduce((a, b) => a + b, 0),
       seconds: this.epochSpent,
-    } as const
-    await folder.log(entry)
-    observer.epoch?.(entry)
-    for (const { loss, value } of this.monitor.standingStill()) {
-      const before = this.still.get(loss) ?? 0
-      this.still.set(loss, before + 1)
-      if (before > 0) continue
-      await this.warn(
-        value === 0
-          ? `the loss ${loss} was exactly 0 in all ${entry.steps} steps of epoch ${epoch + 1}: it teaches nothing`
-          : `the loss ${loss} was ${value} in all ${entry.steps} steps of epoch ${epoch + 1}: it does not depend on the data`,
-      )
-    }
+    })
+    await this.warnAboutEpoch(epoch)
     this.epochSpent = { steps: 0, data: 0 }
     this.monitor = new EpochMonitor()
     this.state = { ...this.state, sums: this.monitor.sums() }
   }
 
-  private async flushGroup(epoch: number): Promise<void> {
-    if (this.group.count === 0) return
-    const means = this.group.take()
-    await this.parts.folder.log({
-      kind: "steps",
-      epoch,
-      step: this.state.step,
-      steps: means.steps,
-      learning_rate: this.state.learningRate,
-      losses: means.losses,
-      total: means.total,
-      gradient_norm: means.gradientNorm,
-      seconds_per_step: means.seconds,
-    })
+  /** Tells each loss that stood still, or was not there, in the first epoch that it happens. */
+  private async warnAboutEpoch(epoch: number): Promise<void> {
+    const steps = this.monitor.count
+    const told = (loss: string): boolean => Object.hasOwn(this.state.still ?? {}, loss)
+    for (const loss of this.monitor.missing(this.parts.folder.record.description.losses)) {
+      const first = !told(loss)
+      this.countStill(loss)
+      if (first)
+        await this.warn(`the loss ${loss} was not computed in any of the ${steps} steps of epoch ${epoch + 1}`, loss)
+    }
+    for (const { loss, value } of this.monitor.standingStill()) {
+      const first = !told(loss)
+      this.countStill(loss)
+      if (!first) continue
+      await this.warn(
+        value === 0
+          ? `the loss ${loss} was exactly 0 in all ${steps} steps of epoch ${epoch + 1}: it teaches nothing`
+          : `the loss ${loss} was ${value} in all ${steps} steps of epoch ${epoch + 1}: it does not depend on the data`,
+        loss,
+      )
+    }
+  }
+
+  private countStill(loss: string): void {
+    const { still = {} } = this.state
+    this.state = { ...this.state, still: { ...still, [loss]: (still[loss] ?? 0) + 1 } }
   }
 
   /** Writes checkpoints of the state as it is. `best` comes first: `last` then never speaks of a best that is not there. */
   private async save(names: readonly ("best" | "last")[]): Promise<void> {
-    const { session, folder, files } = this.parts
+    const { folder } = this.parts
     const { step, position } = this.state
     const epoch = epochOfLastStep(position)
-    await this.flushGroup(epoch)
-    const variables = session.read()
+    await this.journal.sync()
+    const variables = this.runner.variables()
     const wrong = notFiniteVariables(variables)
-    if (wrong.length > 0) {
-      throw new TrainingDiverged(folder.path, step, epoch, wrong, this.lastGood, this.state.learningRate)
-    }
-    for (const name of names) await writeCheckpoint(folder.path, name, variables, this.state, files)
+    if (wrong.length > 0) throw this.diverged(step, epoch, wrong)
+    const state = { ...this.state, pending: this.journal.pending }
+    const { keep } = folder.record.options
+    for (const name of names) await writeCheckpoint(folder.path, name, variables, state, folder.files, keep)
     this.lastGood = { step, epoch }
-    this.savedAt = performance.now()
+    this.saved = { step, at: performance.now() }
   }
 
   private async warnAboutNotes(): Promise<void> {
@@ -356,17 +382,13 @@ export class TrainingLoop {
 
   /** Losses that stood still in more epochs than the one that was told. */
   private async warnAboutStillLosses(): Promise<void> {
-    for (const [loss, epochs] of this.still) {
-      if (epochs > 1) await this.warn(`the loss ${loss} did not change within an epoch, in ${epochs} epochs`)
+    for (const [loss, epochs] of Object.entries(this.state.still ?? {})) {
+      if (epochs > 1) await this.warn(`the loss ${loss} did not change within an epoch, in ${epochs} epochs`, loss)
     }
   }
 
-  private async warn(text: string): Promise<void> {
-    this.parts.observer.warning?.(text)
-    // A resumed run is told again, but its log holds each warning once.
-    if (this.warnings.includes(text)) return
-    this.warnings.push(text)
-    await this.parts.folder.log({ kind: "warning", step: this.state.step, text })
+  private warn(text: string, loss?: string): Promise<void> {
+    return this.journal.warn(this.state.step, text, loss)
   }
 
   private count(what: "steps" | "data", seconds: number): void {

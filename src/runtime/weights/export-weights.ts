@@ -6,7 +6,6 @@
  * the model's text.
  */
 
-import { existsSync, statSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { resolve } from "node:path"
 import { sizeOf } from "../../compiler/ops/ndarray.js"
@@ -18,6 +17,8 @@ import { toolVersion } from "../runs/tool-version.js"
 import type { HostTensor } from "../session.js"
 import { UserError } from "../user-error.js"
 import { wantedOf } from "./fit.js"
+import { vocabulariesText, VOCABULARIES } from "./vocabularies.js"
+import { weightsTarget } from "./weights-target.js"
 
 export interface ExportedWeights {
   /** absolute path */
@@ -53,7 +54,9 @@ export async function exportWeights(
   )
   // "pt" is how Hugging Face's tools know PyTorch's layouts.
   const about: Readonly<Record<string, string | number>> = { format: "pt", mdl: toolVersion(), ...origin(weights) }
-  const metadata = Object.entries({ ...about, model: model.name, variant: model.variant, source_hash: sourceHash })
+  const vocabularies = { [VOCABULARIES]: vocabulariesText(source.tokenizers) }
+  const names = { model: model.name, variant: model.variant, source_hash: sourceHash }
+  const metadata = Object.entries({ ...about, ...names, ...vocabularies })
   await makeFolderFor(file)
   const sha256 = await writeSafetensors(file, tensors, new Map(metadata.map(([key, value]) => [key, String(value)])))
   return {
@@ -74,11 +77,7 @@ function origin(weights: Weights): Readonly<Record<string, string | number>> {
 }
 
 function checkedTarget(out: string, run: string): string {
-  const file = resolve(out)
-  if (!out.endsWith(".safetensors")) {
-    throw new UserError(`${out || '""'} is no name for a weights file: it ends in .safetensors`)
-  }
-  if (existsSync(file) && statSync(file).isDirectory()) throw new UserError(`${out} is a folder; name a file in it`)
+  const file = weightsTarget(out)
   if (CHECKPOINT_NAMES.some((name) => resolve(checkpointPath(run, name)) === file)) {
     throw new UserError(`${out} is a checkpoint of the run itself, which could not go on without it: name another file`)
   }

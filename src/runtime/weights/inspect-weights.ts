@@ -4,15 +4,15 @@
  * Takes a file and maybe a model; gives plain data. Reads the header only, so that a file of gigabytes is told at once.
  */
 
-import { tensorType } from "../../compiler/diff/tensor-fit.js"
 import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
 import { sizeOf } from "../../compiler/ops/ndarray.js"
-import type { TensorEntry } from "../runs/safetensors.js"
-import { fitWeights, type Misshaped, wantedOf } from "./fit.js"
-import { openWeights } from "./weights-file.js"
+import type { Parameter } from "../../compiler/ir/graph.js"
+import { fitWeights, type Misshaped, wantedOf, type WeightsFit } from "./fit.js"
+import type { FoundScheme } from "./published-fit.js"
+import { openWeights, type StoredWeight, type WeightsFile } from "./weights-file.js"
 
 export interface WeightsReport {
-  /** path of the safetensors file; of a run, its best checkpoint */
+  /** path of the safetensors file or the index of shards; of a run, its best checkpoint */
   readonly file: string
   readonly metadata: Readonly<Record<string, string>>
   /** parameters and state */
@@ -26,7 +26,7 @@ export interface WeightsReport {
 
 export interface StoredTensor {
   readonly name: string
-  /** `f32[8, 3]` */
+  /** `f32[8, 3]`, `bf16[8]`: as it is stored */
   readonly type: string
   readonly bytes: number
 }
@@ -35,6 +35,8 @@ export interface ModelFit {
   readonly variant: string
   /** whether the file has everything that the model needs, in the right shape */
   readonly complete: boolean
+  /** whose published names the file has */
+  readonly published: readonly FoundScheme[]
   readonly sections: readonly SectionFit[]
   /** in the file only */
   readonly leftOver: readonly string[]
@@ -61,32 +63,40 @@ export async function inspectWeights(text: string, model: ElaboratedModel | unde
     totals: {
       tensors: weights.length,
       values: weights.reduce((total, { shape }) => total + sizeOf(shape), 0),
-      bytes: weights.reduce((total, { start, end }) => total + end - start, 0),
+      bytes: weights.reduce((total, { bytes }) => total + bytes, 0),
     },
     model: model ? modelFit(file, model) : null,
   }
 }
 
-function stored(entry: TensorEntry): StoredTensor {
-  return { name: entry.name, type: tensorType(entry), bytes: entry.end - entry.start }
+function stored({ name, type, shape, bytes }: StoredWeight): StoredTensor {
+  return { name, type: `${type}[${shape.join(", ")}]`, bytes }
 }
 
-function modelFit(file: { readonly weights: readonly TensorEntry[] }, model: ElaboratedModel): ModelFit {
-  const { parameters } = model.graph
-  const { fits, missing, misshaped, extra } = fitWeights(file, parameters)
-  const sectionOf = new Map(wantedOf(parameters).map(({ name, section }) => [name, section] as const))
+function modelFit(file: Pick<WeightsFile, "weights">, model: ElaboratedModel): ModelFit {
+  const fit = fitWeights(file, model)
   return {
     variant: model.variant,
-    complete: missing.length === 0 && misshaped.length === 0,
-    sections: [...new Set(sectionOf.values())].map((section) => {
-      const isHere = (name: string): boolean => sectionOf.get(name) === section
-      return {
-        section,
-        fits: fits.filter(isHere).length,
-        missing: missing.filter(isHere),
-        misshaped: misshaped.filter(({ name }) => isHere(name)),
-      }
-    }),
-    leftOver: extra,
+    complete: fit.missing.length === 0 && fit.misshaped.length === 0,
+    published: fit.schemes,
+    sections: sectionFits(fit, model.graph.parameters),
+    leftOver: fit.extra,
   }
+}
+
+/** A fit by the sections of a model. */
+export function sectionFits(
+  { fits, missing, misshaped }: WeightsFit,
+  parameters: readonly Pick<Parameter, "name" | "role" | "section">[],
+): readonly SectionFit[] {
+  const sectionOf = new Map(wantedOf(parameters).map(({ name, section }) => [name, section] as const))
+  return [...new Set(sectionOf.values())].map((section) => {
+    const isHere = (name: string): boolean => sectionOf.get(name) === section
+    return {
+      section,
+      fits: fits.filter(isHere).length,
+      missing: missing.filter(isHere),
+      misshaped: misshaped.filter(({ name }) => isHere(name)),
+    }
+  })
 }

@@ -163,9 +163,37 @@ ablation blind of Small { without vision }`,
     accumulate = 0
     stop = patience(dice, 0)
     seed = -1
-    augment = [photometric(), blur]
+    augment = [photometric(), noise]
   }`),
     codes: ["MDL2101", ...Array<string>(8).fill("MDL4202")],
+  },
+  "an augmentation with a value it cannot have": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))
+  train { augment = [row_blur(), blur(sigma = [1.0, 0.5]), photometric(contrast = 1.5)] }`),
+    codes: ["MDL4202", "MDL4202"],
+  },
+  "an augmentation that would change nothing": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))
+  train { augment = [photometric(brightness = 0, contrast = 0, saturation = 0, hue = 0)] }`),
+    codes: ["MDL4202"],
+  },
+  "augmentations out of range in an ablation": {
+    text: `${model(`  output probability = sigmoid(conv2d(image, 1))
+  train { augment = [flip_rotate()] }`)}
+ablation turned of Small { set train.augment = [flip_rotate(degrees = 22.5)] }
+`,
+    selector: "turned",
+    codes: ["MDL4202"],
+  },
+  "an augmentation with an argument it does not have": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))
+  train { augment = [flip_rotate(note_awrae = true)] }`),
+    codes: ["MDL2201"],
+  },
+  "a list of augmentations with something else in it": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))
+  train { augment = [photometric(), norm(1.0)] }`),
+    codes: ["MDL4202"],
   },
   "weight decay that is restricted but zero": {
     text: model(`  output probability = sigmoid(conv2d(image, 1))
@@ -227,6 +255,12 @@ ablation plain of Small { without extra }
 ablation kernels of Small { vary dim in [2, 4] }`,
     selector: "kernels",
     codes: ["MDL4106"],
+  },
+  "a choice that a vary does not have": {
+    text: `${model(`  decoder { output probability = sigmoid(conv2d(image, 1, kernel = dim + 1)) }`)}
+ablation kernels of Small { vary dim in [2, 4] }`,
+    selector: "kernels[dim=3]",
+    codes: ["MDL4107"],
   },
   "a value of a vary that does not fit is told like any other": {
     text: `${model(`  decoder { output probability = sigmoid(conv2d(image, 1, kernel = dim + 1)) }`)}
@@ -337,6 +371,74 @@ block Middle()(x: f32[N, C, Y, X]) { return Inner()(x) }
 block Outer()(x: f32[N, C, Y, X]) { return Middle()(x) }`,
     ),
     codes: ["MDL2202"],
+  },
+  "a published name of a parameter that is not there": {
+    text: model(
+      `  encoder vision { let v = Tower()(image) }
+  output probability = sigmoid(v)`,
+      `block Tower()(x: f32[N, C, Y, X]) {
+  let layer = fold y = x for i in 0..2 => conv2d(y, 3)
+  let top = conv2d(layer, 1)
+  return top
+  weights "Others" {
+    layer[i] = "features.{i}"
+    layer[i].wieght = "features.{i}.weight"
+    tpo = "classifier"
+  }
+}`,
+    ),
+    codes: ["MDL2401", "MDL2401"],
+  },
+  "two published names for one parameter, and one for many": {
+    text: model(
+      `  encoder vision {
+    let v = conv2d(image, 1)
+    weights "Others" {
+      v.weight = "conv.weight"
+      v.weight = "conv.kernel"
+      v = transpose("conv", [1, 0])
+    }
+  }
+  output probability = sigmoid(v)`,
+    ),
+    codes: ["MDL2402", "MDL2405"],
+  },
+  "positions in published names that the path does not have, and the other way round": {
+    text: model(
+      `  encoder vision {
+    let layer = fold y = image for i in 0..2 => conv2d(y, 3)
+    weights "Others" {
+      layer[i].weight = "features.{j}.weight"
+      layer[i].bias = "features.bias"
+    }
+  }
+  output probability = sigmoid(conv2d(layer, 1))`,
+    ),
+    codes: ["MDL2403", "MDL2404"],
+  },
+  "published names in a function": {
+    text: model(
+      "  output probability = sigmoid(small(image))",
+      `fn small(x: tensor) = {
+  let y = conv2d(x, 1)
+  weights "Others" { y = "conv" }
+  return y
+}`,
+    ),
+    codes: ["MDL2304"],
+  },
+  "a published name that is none": {
+    text: model(
+      `  encoder vision {
+    let v = conv2d(image, 1)
+    weights "Others" {
+      v.weight = image
+      v.bias = "conv.bias"[3..1]
+    }
+  }
+  output probability = sigmoid(v)`,
+    ),
+    codes: ["MDL3101", "MDL3204"],
   },
   "a field that a function needs and the record lacks": {
     text: model(

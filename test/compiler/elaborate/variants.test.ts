@@ -177,6 +177,31 @@ ablation fixed of sizes { set dim = 4 }`
     expect(shown).toContain("found at dim = 3")
   })
   test.each([
+    ["one value, the rest as without the ablation", "sizes[dim=4]", { dim: 4, H: 8, batch: 2 }],
+    ["several, however they are spaced", "sizes[dim = 2, train.batch=8]", { dim: 2, H: 8, batch: 8 }],
+    ["a choice of the base of an ablation", "fixed[H=16]", { dim: 4, H: 16, batch: 2 }],
+    ["a choice, with another ablation on top", "sizes[H=16]+thick", { dim: 6, H: 16, batch: 2 }],
+  ])("a selector chooses %s", (_, selector, { dim, H, batch }) => {
+    const varied = `${text("vary dim in [2, 4]  vary H in [4, 16]  vary train.batch in [1, 8]")}
+ablation thick of Base { set dim = 6 }`
+    const { output } = compileText(varied, { selector })
+    expect(output!.graph.parameters[0]!.shape[0]).toBe(dim)
+    expect(output!.graph.sizes.get("H")).toBe(H)
+    expect(output!.training["batch"]).toBe(batch)
+    expect(output!.variant).toBe(selector)
+  })
+  test.each([
+    ["a value that is not listed", "sizes[dim=3]", "MDL4107"],
+    ["a parameter that is not varied", "sizes[deep=true]", "MDL4107"],
+    ["a choice where nothing varies", "Base[dim=2]", "MDL4107"],
+    ["a choice that is not closed", "sizes[dim=2", "MDL4001"],
+    ["a choice without a value", "sizes[dim]", "MDL4001"],
+  ])("a selector cannot choose %s", (_, selector, code) => {
+    const result = compileText(text("vary dim in [2, 4]"), { selector })
+    expect(result.output).toBeUndefined()
+    expect(result.diagnostics.map((d) => d.code)).toEqual([code])
+  })
+  test.each([
     ["a list that is computed", "vary dim in [i for i in 1..4]", "MDL4202"],
     ["no list", "vary dim in 3", "MDL4202"],
     ["no values", "vary dim in []", "MDL4202"],

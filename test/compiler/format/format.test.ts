@@ -135,6 +135,40 @@ describe("lines", () => {
   })
 })
 
+describe("published names", () => {
+  test("stand one on a line, and in one line only alone and where they were written so", async () => {
+    await becomes(
+      `block B()(x) { return x weights "Others" { a="b" c . d [ i ]. e [0]="f.{i}" // why
+g = ("h" or "i")[ 0..2*n ] } }`,
+      `block B()(x) {
+  return x
+  weights "Others" {
+    a = "b"
+    c.d[i].e[0] = "f.{i}" // why
+    g = ("h" or "i")[0 .. 2 * n]
+  }
+}
+`,
+    )
+    await stays('block B()(x) {\n  return x\n\n  // theirs\n  weights "Others" { a = "b" }\n}\n')
+    await stays('block B()(x) {\n  return x\n  weights "Others" {\n    // none yet\n  }\n}\n')
+  })
+
+  test("that are long break within", async () => {
+    await becomes(
+      'model M { weights "Others" { a_long_name_of_a_part = "another.rather.long.name.of.a.tensor.weight" or "yet.another.rather.long.name.of.a.tensor.weight" } }',
+      `model M {
+  weights "Others" {
+    a_long_name_of_a_part =
+      "another.rather.long.name.of.a.tensor.weight"
+      or "yet.another.rather.long.name.of.a.tensor.weight"
+  }
+}
+`,
+    )
+  })
+})
+
 describe("expressions", () => {
   const expression = async (text: string): Promise<string> => {
     const formatted = await format(`fn f(x) = ${text}`)

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { openDataset, samplesOf, surveyDataset } from "../../../src/runtime/data/dataset.js"
 import { jsonMistake } from "../../../src/runtime/data/json-position.js"
-import { subjectOf } from "../../../src/runtime/data/layouts/qata.js"
+import { subjectOf } from "../../../src/runtime/data/layouts/subjects.js"
 import { dataErrorOf, REAL_QATA, temporaryFolder, writeTinySet } from "./temporary.js"
 
 describe("openDataset", () => {
@@ -67,6 +67,33 @@ describe("openDataset", () => {
     const survey = await surveyDataset(root)
     expect(survey.samples.map((sample) => sample.id)).toEqual(["a"])
     expect(survey.problems).toMatchObject([{ severity: "error", kind: "missing-mask", count: 1 }])
+  })
+
+  it("reads a validation split that is called val, in the folder and in the annotation", async () => {
+    const root = await temporaryFolder()
+    await writeTinySet(root, [{ split: "valid", name: "a.png" }])
+    await rename(join(root, "valid"), join(root, "val"))
+    const rows = [{ image_path: "mask_a.png", caption: "left" }]
+    await writeFile(join(root, "annotation.json"), JSON.stringify({ val: rows }))
+    const { samples } = await openDataset(root)
+    expect(samples).toMatchObject([{ split: "valid", imagePath: join(root, "val/images/a.png"), note: "left" }])
+    await writeFile(join(root, "annotation.json"), JSON.stringify({ val: rows, valid: rows }))
+    expect((await dataErrorOf(openDataset(root))).what).toContain('two names for the split "valid": val and valid')
+  })
+
+  it("refuses images that only their endings tell apart", async () => {
+    const root = await temporaryFolder()
+    await writeTinySet(root, [
+      { split: "train", name: "a.png", note: "left" },
+      { split: "train", name: "a.jpg", note: "left" },
+      { split: "train", name: "b.png", note: "left" },
+    ])
+    const { samples, problems } = await surveyDataset(root)
+    expect(samples.map(({ id }) => id)).toEqual(["b"])
+    expect(problems.find(({ severity }) => severity === "error")).toMatchObject({
+      kind: "ambiguous-name",
+      names: ["train/images/a.jpg and a.png"],
+    })
   })
 
   it("names the image that has no caption", async () => {
@@ -147,9 +174,18 @@ describe("openDataset", () => {
     expect(problems).toMatchObject([{ kind: "names-differ-in-case", names: ["train/images/sub-S1_a.png"] }])
   })
 
-  it("finds subjects in BIDS-like names only", () => {
-    expect(subjectOf("sub-S09308_ses-e17491_cr.png")).toBe("sub-s09308")
-    expect(subjectOf("covid_1.png")).toBeUndefined()
+  it.each([
+    ["sub-S09308_ses-e17491_cr.png", "sub-s09308"],
+    ["mask_sub-S09308_ses-1.png", "sub-s09308"],
+    ["TCGA-21-5784-01Z-00-DX1.png", "tcga-21-5784"],
+    ["patient0001_2CH_ED.png", "patient0001"],
+    ["patient64870_study1_view3_lateral.jpg", "patient64870"],
+    ["covid_1.png", undefined],
+    ["patient.png", undefined],
+    ["my-TCGA-21-5784.png", undefined],
+    ["TCGA-215-784.png", undefined],
+  ])("finds the subject in names whose naming is known: %s", (name, subject) => {
+    expect(subjectOf(name)).toBe(subject)
   })
 })
 

@@ -15,6 +15,7 @@ import {
 import type { Sample } from "../../../src/runtime/data/sample.js"
 import { workerFile } from "../../../src/runtime/data/worker-pool.js"
 import { WordsTokenizer } from "../../../src/runtime/tokenizers/words.js"
+import { NOTE_AWARE, PHOTOMETRIC, PUBLISHED } from "./published.js"
 import { dataErrorOf, greyPng, temporaryFolder, writeTinySet } from "./temporary.js"
 
 const NOTES = ["left lung", "right lung", "upper left lung, lower right lung"]
@@ -121,15 +122,33 @@ describe("openLoader in one thread", () => {
     expect(await ids(plain, 3)).toEqual(samples.map((sample) => sample.id))
     const shuffled = await open(base(samples))
     expect(await ids(shuffled, 0)).not.toEqual(await ids(shuffled, 1))
-    expect(await ids(shuffled, 1)).toEqual(await ids(await open({ ...base(samples), augment: ["photometric"] }), 1))
+    expect(await ids(shuffled, 1)).toEqual(await ids(await open({ ...base(samples), augment: [PHOTOMETRIC] }), 1))
   })
 
   it("goes on from any batch exactly as it would have", async () => {
-    const loader = await open({ ...base(await tinySamples(8)), augment: ["flip_rotate", "photometric"] })
+    const loader = await open({ ...base(await tinySamples(8)), augment: PUBLISHED })
     const whole = await collect(loader, 2)
     expect(await collect(loader, 2, 1)).toEqual(whole.slice(1))
     expect(await collect(loader, 2, 3)).toEqual([])
     await expect(collect(loader, 2, 4)).rejects.toThrow(/batch 4 of epoch 2: there are 3/)
+  })
+
+  it("gives the same batches where the next epoch is begun ahead, and does begin it", async () => {
+    const samples = await tinySamples(8)
+    const options = { ...base(samples), augment: PUBLISHED, cacheBytes: 0 }
+    const [plain, ahead] = [await open(options), await open({ ...options, continuous: true })]
+    for (const epoch of [0, 1, 2, 5, 5]) expect(await collect(ahead, epoch)).toEqual(await collect(plain, epoch))
+    // Left in the middle, and taken up again somewhere else.
+    for await (const batch of ahead.epoch(6, { from: 2 })) expect(batch.count).toBe(2)
+    expect(await collect(ahead, 7, 1)).toEqual(await collect(plain, 7, 1))
+    // Files that are gone after an epoch were read before its end: the first batches of the next one are there.
+    const whole = await collect(plain, 9)
+    await collect(ahead, 8)
+    // What was begun ahead is read before what is asked for now: files are read in the order of asking.
+    for (let round = 0; round < 3; round++) await collect(plain, round)
+    for (const sample of samples) await writeFile(sample.imagePath, "gone")
+    expect((await ahead.epoch(9).next()).value).toEqual(whole[0])
+    await expect(plain.epoch(9).next()).rejects.toThrow(/cannot be read as an image/)
   })
 
   it("says where it has got to", async () => {
@@ -163,7 +182,7 @@ describe("openLoader in one thread", () => {
 
   it("gives the same bytes with and without the cache, in later epochs too", async () => {
     const samples = await tinySamples(5)
-    const options = { ...base(samples), size: { height: 6, width: 9 }, augment: ["photometric" as const] }
+    const options = { ...base(samples), size: { height: 6, width: 9 }, augment: [PHOTOMETRIC] }
     // 64 bytes a record: room for two of the five.
     const loaders = [
       await open(options),
@@ -189,6 +208,67 @@ describe("openLoader in one thread", () => {
     expect((await collect(loader, 0))[0]?.image).toEqual(before[0]?.image)
   })
 
+  it("mirrors a note with its picture, and only then", async () => {
+    const samples = (await tinySamples(9)).map((sample, i) => ({ ...sample, note: NOTES[i % 2]! }))
+    const still = await open({ ...base(samples), size: { height: 8, width: 8 }, shuffle: false })
+    const aware = await open({ ...base(samples), shuffle: false, augment: [{ ...NOTE_AWARE, degrees: 0 }] })
+    const row = (batch: Batch, i: number) => batch.image.slice(i * 192, i * 192 + 8)
+    const noteOf = (loader: Loader, batch: Batch, i: number) => loader.notes[batch.note_index[i]!]!.note
+    const outcomes = new Set<string>()
+    for (const epoch of [0, 1, 2]) {
+      const [plain, changed] = [await collect(still, epoch), await collect(aware, epoch)]
+      plain.forEach((before, b) => {
+        for (let i = 0; i < before.count; i++) {
+          const after = changed[b]!
+          const mirrored = row(after, i)[0] !== row(before, i)[0]
+          expect([...row(after, i)]).toEqual(mirrored ? [...row(before, i)].reverse() : [...row(before, i)])
+          const [was, is] = [noteOf(still, before, i), noteOf(aware, after, i)]
+          expect(is).toBe(mirrored ? (was === "left lung" ? "right lung" : "left lung") : was)
+          outcomes.add(`${was}, ${mirrored}`)
+        }
+      })
+    }
+    expect(outcomes.size).toBe(4)
+    // Two texts, and each is the other's mirror image: nothing is encoded twice.
+    expect(aware.notes.map(({ note }) => note)).toEqual(["left lung", "right lung"])
+  })
+
+  it("draws one of several wordings in each epoch when it is asked to, and takes the note otherwise", async () => {
+    const wordings = ["left lung", "lung", "right"]
+    const samples = (await tinySamples(8)).map((sample) => ({ ...sample, note: "lung", alternatives: wordings }))
+    const [drawing, fixed] = [await open({ ...base(samples), drawNotes: true }), await open(base(samples))]
+    const notesOf = async (loader: Loader, epoch: number) =>
+      Object.fromEntries(
+        (await collect(loader, epoch)).flatMap((batch) =>
+          batch.ids.map((id, i) => [id, loader.notes[batch.note_index[i]!]!.note]),
+        ),
+      )
+    expect(new Set(Object.values(await notesOf(fixed, 0)))).toEqual(new Set(["lung"]))
+    const [first, second] = [await notesOf(drawing, 0), await notesOf(drawing, 1)]
+    expect(new Set([...Object.values(first), ...Object.values(second)])).toEqual(new Set(wordings))
+    expect(second).not.toEqual(first)
+    expect(await notesOf(drawing, 0)).toEqual(first)
+    expect(drawing.notes.map(({ note }) => note)).toEqual(wordings)
+    // The order of the batches and where an epoch begins change nothing.
+    const rest = await collect(drawing, 0, 2)
+    expect(rest[0]!.ids.map((id, i) => [id, drawing.notes[rest[0]!.note_index[i]!]!.note])).toEqual(
+      rest[0]!.ids.map((id) => [id, first[id]]),
+    )
+    expect(
+      Object.entries(await notesOf(await open({ ...base(samples), drawNotes: true, batch: 5 }), 0)).sort(),
+    ).toEqual(Object.entries(first).sort())
+  })
+
+  it("reads a mask by its sample's own rule", async () => {
+    const [sample] = await tinySamples(1)
+    await writeFile(sample!.maskPath!, await greyPng({ height: 8, width: 8 }, (y) => (y < 4 ? 255 : 3)))
+    const area = async (rule?: "any" | "half") => {
+      const loader = await open(base([rule === undefined ? sample! : { ...sample!, maskRule: rule }]))
+      return (await collect(loader, 0))[0]!.mask.slice(0, 64).reduce((a, b) => a + b)
+    }
+    expect([await area(), await area("any"), await area("half")]).toEqual([64, 64, 32])
+  })
+
   it("refuses what cannot work", async () => {
     const samples = await tinySamples(2)
     const what = async (change: Partial<LoaderOptions>) =>
@@ -209,13 +289,54 @@ describe("openLoader in one thread", () => {
 
 describe.skipIf(!built)("openLoader with workers (skipped where dist/ has not been built)", () => {
   it("gives the same batches in the same order as one thread does", async () => {
-    const samples = await tinySamples(11)
-    const options = { ...base(samples), augment: ["flip_rotate" as const, "photometric" as const] }
+    const samples = (await tinySamples(11)).map((sample, i) => (i % 2 ? { ...sample, alternatives: NOTES } : sample))
+    const options = { ...base(samples), augment: [...PUBLISHED, NOTE_AWARE], drawNotes: true }
     const alone = await open(options)
     for (const workers of [1, 2]) {
       const pool = await open({ ...options, workers })
       for (const epoch of [0, 1]) expect(await collect(pool, epoch)).toEqual(await collect(alone, epoch))
     }
+  })
+
+  it("augments a sample alike in whichever batch, order and worker it comes", async () => {
+    const samples = (await tinySamples(10)).map((sample) => ({ ...sample, alternatives: NOTES }))
+    const options = { ...base(samples), augment: [...PUBLISHED, NOTE_AWARE], drawNotes: true }
+    const casesOf = async (loader: Loader, epoch: number) => {
+      const area = 64
+      return new Map(
+        (await collect(loader, epoch)).flatMap((batch) =>
+          batch.ids.map((id, i) => [
+            id,
+            {
+              image: batch.image.slice(i * 3 * area, (i + 1) * 3 * area),
+              mask: batch.mask.slice(i * area, (i + 1) * area),
+              note: loader.notes[batch.note_index[i]!]!.note,
+            },
+          ]),
+        ),
+      )
+    }
+    const reference = await open(options)
+    const expected = [await casesOf(reference, 0), await casesOf(reference, 1)]
+    expect(expected[1]).not.toEqual(expected[0])
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: 2 }),
+        fc.integer({ min: 1, max: 10 }),
+        fc.boolean(),
+        fc.shuffledSubarray([...samples], { minLength: 10 }),
+        fc.constantFrom(0, 1),
+        async (workers, batch, shuffle, order, epoch) => {
+          const loader = await openLoader({ ...options, samples: order, workers, batch, shuffle })
+          try {
+            expect(await casesOf(loader, epoch)).toEqual(expected[epoch])
+          } finally {
+            await loader.close()
+          }
+        },
+      ),
+      { numRuns: 8 },
+    )
   })
 
   it("uses the arrays of a released batch again, with the right content", async () => {

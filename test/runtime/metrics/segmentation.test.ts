@@ -14,7 +14,7 @@ const pairs = fc
 describe("caseScores", () => {
   it("follows LViT's formula by default", () => {
     const scores = caseScores([0.9, 0.8, 0.2, 0.5], [1, 0, 1, 1])
-    expect(scores).toEqual({ tp: 1, fp: 1, fn: 2, dice: 2 / (5 + 1e-5), iou: 1 / (4 + 1e-5) })
+    expect(scores).toEqual({ tp: 1, fp: 1, fn: 2, tn: 0, dice: 2 / (5 + 1e-5), iou: 1 / (4 + 1e-5) })
   })
 
   it("scores an empty prediction of an empty mask 0 by LViT's convention and 1 by MONAI's", () => {

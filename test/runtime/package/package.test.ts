@@ -32,7 +32,8 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 describe("a data set in a package", () => {
   test("is read back exactly as the loader gives it to mdl train", async () => {
     const folder = join(root, "data")
-    const index = await writeDataFiles(folder, phantoms, description)
+    const { index, leftOut } = await writeDataFiles(folder, phantoms, description)
+    expect(leftOut).toEqual([])
     expect(Object.entries(index.splits).map(([split, { count }]) => [split, count])).toEqual([
       ["train", 6],
       ["valid", 3],
@@ -67,6 +68,20 @@ describe("a data set in a package", () => {
       expect([name, [...batch[name]!]]).toEqual([name, rows])
       expect(new Set(rows).size).toBeGreaterThan(1)
     }
+  })
+
+  test("holds one of several wordings of a note, which is told", async () => {
+    const { samples } = await openDataset(phantoms)
+    const rows = samples.map(({ imagePath, maskPath, note, split }) => ({
+      image: imagePath,
+      mask: maskPath,
+      note: split === "train" ? [note, "other words"] : note,
+      split,
+    }))
+    const manifest = join(root, "wordings.jsonl")
+    writeFileSync(manifest, rows.map((row) => JSON.stringify(row)).join("\n"))
+    const { leftOut } = await writeDataFiles(join(root, "wordings"), manifest, description)
+    expect(leftOut).toEqual(["notes: 6 training cases have several wordings, and one of them is stored"])
   })
 
   test("is refused when it does not fill a batch", async () => {

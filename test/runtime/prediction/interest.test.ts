@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
-import { drawable, interestsOf, notePieces, weighed } from "../../../src/runtime/prediction/interest.js"
+import { drawable, interestsOf, weighed } from "../../../src/runtime/prediction/interest.js"
+import { notePieces } from "../../../src/runtime/prediction/note-pieces.js"
 import { WordsTokenizer } from "../../../src/runtime/tokenizers/words.js"
 
 const IMAGE = { height: 32, width: 32 }
@@ -8,7 +9,7 @@ const uniform = (count: number, among = count) => ({
   data: Float32Array.from({ length: count }, (_, i) => (i < among ? 1 / among : 0)),
 })
 const found = (shape: readonly number[], tensor: ReturnType<typeof uniform>, tokens = 24, valid = 5, image = IMAGE) =>
-  interestsOf({ outputs: [{ name: "x", shape, doc: undefined }] }, { x: tensor }, image, tokens, valid)
+  interestsOf([{ name: "x", shape }], { x: tensor }, image, tokens, valid)
 
 describe("interestsOf", () => {
   it("takes a distribution over the tokens for one over words", () => {
@@ -37,7 +38,7 @@ describe("interestsOf", () => {
     negative.data[1] = 3 / 16
     expect(found([16], negative)).toEqual([])
     expect(found([16], { shape: [1, 16], data: new Float32Array(16).fill(NaN) })).toEqual([])
-    expect(interestsOf({ outputs: [{ name: "gone", shape: [16], doc: undefined }] }, {}, IMAGE, 0, 0)).toEqual([])
+    expect(interestsOf([{ name: "gone", shape: [16] }], {}, IMAGE, 0, 0)).toEqual([])
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { fitted, resizeNearest } from "../../../src/runtime/prediction/predict-case.js"
+import { fitted, resizeNearest } from "../../../src/runtime/prediction/resize.js"
 
 describe("resizeNearest", () => {
   it("keeps an array of the same size", () => {

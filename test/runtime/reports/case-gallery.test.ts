@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest"
 import { chooseCases } from "../../../src/runtime/reports/case-gallery.js"
 import { formatSetting } from "../../../src/compiler/elaborate/values.js"
 
-const scored = (dice: number, id = `case${dice}`) => ({ id, note: "", dice, iou: dice, tp: 0, fp: 0, fn: 0 })
+const scored = (dice: number, id = `case${dice}`) => ({
+  ...{ id, note: "", dice, iou: dice, tp: 0, fp: 0, fn: 0, tn: 0 },
+  ...{ precision: null, recall: null, specificity: null, hausdorff95: null },
+})
 const chosen = (dices: readonly number[], each: number) =>
   chooseCases(dices.map((dice) => scored(dice)), each).map(({ rank, scored: one }) => `${rank} ${one.dice}`) // prettier-ignore
 

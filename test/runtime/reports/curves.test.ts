@@ -13,7 +13,7 @@ const epoch = (number: number, total: number): EpochEntry => ({
 
 const evaluation = (step: number, dice: number): EvaluationEntry => ({
   kind: "evaluation", epoch: 0, step, losses: { a: 1 }, total: 1, best: true, seconds: 1,
-  scores: summarise([{ dice, iou: dice, tp: 1, fp: 0, fn: 0 }]),
+  scores: summarise([{ dice, iou: dice }]),
 }) // prettier-ignore
 
 describe("curvesOf", () => {

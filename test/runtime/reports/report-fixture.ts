@@ -3,7 +3,7 @@
  *
  * Takes: what a test wants to be different. Gives: `ReportData`.
  */
-import { maskPng } from "../../../src/runtime/data/images.js"
+import { maskPng } from "../../../src/runtime/data/pictures.js"
 import type { ReportData, Score } from "../../../src/runtime/reports/report-data.js"
 
 export const SCORE: Score = {

@@ -26,7 +26,7 @@ describe("a new run", () => {
   test("may take an empty folder", async () => {
     const path = await temporaryFolder()
     await RunFolder.create(path, RECORD, PROGRAM)
-    expect((await readdir(path)).sort()).toEqual(["checkpoints", "log.jsonl", "model", "run.json"])
+    expect((await readdir(path)).sort()).toEqual(["checkpoints", "events", "log.jsonl", "model", "run.json"])
   })
 
   test("does not go where a run is; the message names --resume and another folder", async () => {
@@ -100,10 +100,10 @@ describe("a folder is no run", () => {
 describe("the log", () => {
   test("keeps lines in order; a line that was being written when the process died is left out", async () => {
     const folder = await RunFolder.create(join(await temporaryFolder(), "a"), RECORD, PROGRAM)
-    for (const step of [1, 2, 3]) await folder.log(warning(step))
+    for (const step of [1, 2, 3]) await folder.log.append(warning(step))
     await appendFile(join(folder.path, "log.jsonl"), '{"kind":"steps","st')
     expect(await folder.readLog()).toEqual([1, 2, 3].map(warning))
-    await folder.rewindLog(2)
+    await folder.log.rewind((entry) => entry.step <= 2)
     expect(await readFile(join(folder.path, "log.jsonl"), "utf8")).toBe(
       [1, 2].map((step) => `${JSON.stringify(warning(step))}\n`).join(""),
     )
@@ -111,7 +111,7 @@ describe("the log", () => {
 
   test("names a line that is not JSON", async () => {
     const folder = await RunFolder.create(join(await temporaryFolder(), "a"), RECORD, PROGRAM)
-    await folder.log(warning(1))
+    await folder.log.append(warning(1))
     await appendFile(join(folder.path, "log.jsonl"), "oh\n")
     await expect(folder.readLog()).rejects.toThrow(/log\.jsonl:2: not valid JSON/)
   })

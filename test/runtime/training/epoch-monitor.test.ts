@@ -47,10 +47,33 @@ test("an epoch that goes on from what a checkpoint kept ends as an unbroken one"
   expect(second.standingStill()).toEqual([{ loss: "b", value: 5 }])
 })
 
-test("a group of steps gives its means once, then starts anew", () => {
+test("losses that no step had are missing; before the first step nothing is", () => {
+  const monitor = new EpochMonitor()
+  expect(monitor.missing(["a", "b"])).toEqual([])
+  monitor.add({ a: 1 })
+  expect(monitor.missing(["a", "b"])).toEqual(["b"])
+  expect(new EpochMonitor(monitor.sums()).missing(["a", "b"])).toEqual(["b"])
+})
+
+test("a group of steps is their mean, and the next one starts anew", () => {
   const group = new StepGroup()
-  group.add({ losses: { a: 1 }, total: 1, gradientNorm: 4, seconds: 0.5 })
-  group.add({ losses: { a: 3 }, total: 3, gradientNorm: 8, seconds: 1.5 })
-  expect(group.take()).toEqual({ steps: 2, losses: { a: 2 }, total: 2, gradientNorm: 6, seconds: 1 })
-  expect(group.count).toBe(0)
+  group.add({ losses: { a: 1, b: 2 }, total: 3, gradientNorm: 1 }, { seconds: 0.1, images: 4 })
+  group.add({ losses: { a: 3, b: 2 }, total: 5, gradientNorm: 2 }, { seconds: 0.3, images: 2 })
+  expect(group.take()).toEqual({
+    steps: 2,
+    losses: { a: 2, b: 2 },
+    total: 4,
+    gradientNorm: 1.5,
+    secondsPerStep: 0.2,
+    imagesPerSecond: 15,
+  })
+  expect(group.numbers).toEqual([])
+})
+
+test("a group goes on from the steps of a checkpoint, whose times nobody knows", () => {
+  const before = [{ losses: { a: 1 }, total: 1, gradientNorm: 1 }]
+  expect(new StepGroup(before).take()).toMatchObject({ steps: 1, total: 1, secondsPerStep: 0, imagesPerSecond: 0 })
+  const group = new StepGroup(before)
+  group.add({ losses: { a: 3 }, total: 3, gradientNorm: 3 }, { seconds: 0.5, images: 4 })
+  expect(group.take()).toMatchObject({ steps: 2, losses: { a: 2 }, secondsPerStep: 0.5, imagesPerSecond: 8 })
 })

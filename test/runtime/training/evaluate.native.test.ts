@@ -1,11 +1,14 @@
 /**
  * Scores of a run: by hand and by `evaluateRun`, with own notes and with others'.
  */
-import { rm, truncate } from "node:fs/promises"
+import { cp, rm, truncate } from "node:fs/promises"
+import sharp from "sharp"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { openDataset, samplesOf } from "../../../src/runtime/data/dataset.js"
 import { readImage, readMask } from "../../../src/runtime/data/images.js"
-import { caseScores } from "../../../src/runtime/metrics/segmentation.js"
+import { ratesOf } from "../../../src/runtime/metrics/case-measures.js"
+import { caseScores, foregroundOf } from "../../../src/runtime/metrics/segmentation.js"
+import { hausdorff95 } from "../../../src/runtime/metrics/surface-distance.js"
 import { checkpointPath } from "../../../src/runtime/runs/checkpoint.js"
 import { openRun } from "../../../src/runtime/runs/open-run.js"
 import { evaluateRun } from "../../../src/runtime/training/evaluate.js"
@@ -31,8 +34,13 @@ test("every case of the split is scored once, padding never, and as prediction b
     for (const [index, sample] of samples.entries()) {
       const image = await readImage(sample.imagePath, open.plan.size, open.channels)
       const { probability } = open.session.predict(open.feedsFor(image, sample.note).feeds)
-      const scores = caseScores(probability!.data, await readMask(sample.maskPath!, open.plan.size))
-      expect(evaluation.cases[index]).toEqual({ id: sample.id, note: sample.note, ...scores })
+      const truth = await readMask(sample.maskPath!, open.plan.size)
+      const scores = caseScores(probability!.data, truth)
+      const distance = hausdorff95(foregroundOf(probability!.data, 0.5), truth, open.plan.size) ?? null
+      expect(evaluation.cases[index]).toEqual({
+        ...{ id: sample.id, note: sample.note, ...scores, ...ratesOf(scores) },
+        hausdorff95: distance,
+      })
     }
   } finally {
     open.close()
@@ -40,6 +48,33 @@ test("every case of the split is scored once, padding never, and as prediction b
   const mean = evaluation.cases.reduce((sum, scored) => sum + scored.dice, 0) / COUNTS.test
   expect(evaluation.summary.dice.mean).toBeCloseTo(mean, 12)
   expect(evaluation.summary).toMatchObject({ cases: COUNTS.test, convention: "lvit" })
+  expect(evaluation.calibration!.pixels).toBe(COUNTS.test * 32 * 32)
+})
+
+test("masks without foreground: what each convention makes of them, and measures that have no value", async () => {
+  const empty = `${shop.data}-empty`
+  await cp(shop.data, empty, { recursive: true })
+  for (const { maskPath } of samplesOf(await openDataset(empty), "test")) {
+    await sharp(Buffer.alloc(32 * 32), { raw: { width: 32, height: 32, channels: 1 } }).toFile(maskPath!)
+  }
+  const { cases, conventions, measures, summary } = await evaluateRun(run, {
+    data: empty,
+    workers: 0,
+    convention: "monai",
+  })
+  const predicted = cases.filter(({ fp }) => fp > 0).length
+  expect(summary.dice.mean).toBeCloseTo(1 - predicted / COUNTS.test, 12)
+  expect(conventions.find(({ convention }) => convention === "monai-ignore-empty")).toMatchObject({
+    cases: 0,
+    dice: null,
+  })
+  expect(conventions.find(({ convention }) => convention === "torchmetrics")!.leftOut).toBe(COUNTS.test - predicted)
+  for (const measure of ["recall", "hausdorff95"] as const) {
+    expect(measures[measure]).toEqual({ cases: 0, undefinedIn: COUNTS.test, spread: null })
+  }
+  const failed = evaluateRun(run, { data: empty, workers: 0, convention: "monai-ignore-empty" })
+  await expect(failed).rejects.toThrow(/no case of the test split is scored under the convention monai-ignore-empty/)
+  await expect(failed).rejects.toMatchObject({ exitCode: 1 })
 })
 
 test("what training said about the validation split is found again", async () => {

@@ -8,13 +8,10 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { openDataset } from "../../../src/runtime/data/dataset.js"
 import { ModelError } from "../../../src/runtime/model-file.js"
 import { UserError } from "../../../src/runtime/user-error.js"
-import {
-  fingerprintOf,
-  type NewRunOptions,
-  parameterCounts,
-  prepareRun,
-} from "../../../src/runtime/training/prepare.js"
-import { withNotesShuffled } from "../../../src/runtime/training/evaluate.js"
+import { describeData, fingerprintOf, type NewRunOptions, prepareRun } from "../../../src/runtime/training/prepare.js"
+import { parameterCounts } from "../../../src/runtime/training/parameter-counts.js"
+import { withNotesShuffled } from "../../../src/runtime/training/changed-notes.js"
+import { writeInto, writePictures } from "../data/layouts/files.js"
 import { temporaryFolder, writeTinySet } from "../data/temporary.js"
 import { RECORD } from "../runs/records.js"
 import { openWorkshop, type Workshop } from "./tiny.js"
@@ -109,6 +106,18 @@ test("the fingerprint tells other cases and notes, and no other folder or pictur
   expect(await make(cases[0]!, { ...cases[1]!, note: "Right" })).not.toBe(original)
   expect(await make(cases[0]!, { ...cases[1]!, name: "c.png" })).not.toBe(original)
   expect(await make(cases[0]!)).not.toBe(original)
+})
+
+test("a run keeps which prompt its notes are, and another one is other data", async () => {
+  const root = await temporaryFolder()
+  await writePictures(root, "images/a.png", "masks/a.png")
+  const prompts = { p1: "polyp", p6: "one small polyp", p7: ["a polyp", "one polyp"] }
+  await writeInto(root, "anns/train.json", JSON.stringify([{ img_name: "a.png", mask_name: "a.png", prompts }]))
+  const of = async (prompt?: string) => describeData(await openDataset(root, { prompt }))
+  expect(await of()).toMatchObject({ layout: "prompts", prompt: "p6" })
+  expect(await of("p7")).toMatchObject({ prompt: "p7" })
+  const fingerprints = await Promise.all([of(), of("p1"), of("p7"), of("random")])
+  expect(new Set(fingerprints.map(({ fingerprint }) => fingerprint)).size).toBe(4)
 })
 
 test("parameters are counted without statistics", () => {

@@ -1,40 +1,18 @@
 /**
- * What a person sees of training, on a terminal and in a log file.
+ * What a person reads of training in a log file.
  */
-import { Writable } from "node:stream"
 import { describe, expect, test } from "vitest"
-import type { EpochEntry, EvaluationEntry } from "../../../src/runtime/runs/run-log.js"
-import type { TrainingStart } from "../../../src/runtime/training/observer.js"
+import type { EpochEntry } from "../../../src/runtime/runs/run-log.js"
 import {
-  BarProgress,
   durationText,
   LineProgress,
   lossText,
   Pace,
-  progressFor,
+  paceTexts,
+  startText,
 } from "../../../src/runtime/training/progress.js"
+import { collector, EVALUATION, START, stepReport } from "./told.js"
 
-const START: TrainingStart = {
-  run: "runs/a",
-  model: "m.mdl#tiny",
-  trainCases: 40,
-  validCases: 10,
-  batch: 4,
-  stepsPerEpoch: 10,
-  epochs: 3,
-  totalSteps: 30,
-  startStep: 0,
-  trainableParameters: 69_440_255,
-  frozenParameters: 1000,
-}
-const step = (n: number) => ({
-  step: n,
-  epoch: Math.floor((n - 1) / 10),
-  losses: { dice: 0.5, contrast: 0.00002 },
-  total: 0.50002,
-  gradientNorm: 1,
-  learningRate: 3e-4,
-})
 const EPOCH: EpochEntry = {
   kind: "epoch",
   epoch: 0,
@@ -45,43 +23,22 @@ const EPOCH: EpochEntry = {
   total: 0.5,
   seconds: { steps: 1, data: 0 },
 }
-const spread = (mean: number) => ({ mean, std: 0.1, median: mean })
-const EVALUATION: EvaluationEntry = {
-  kind: "evaluation",
-  epoch: 0,
-  step: 10,
-  losses: { dice: 0.6 },
-  total: 0.6,
-  scores: { cases: 10, convention: "lvit", dice: spread(0.71234), iou: spread(0.6) },
-  best: true,
-  seconds: 1,
-}
-
-function collector(terminal = false): { stream: Writable & { isTTY: boolean; columns: number }; text(): string } {
-  let text = ""
-  const stream = new Writable({
-    write(chunk: Buffer, _, done) {
-      text += chunk.toString()
-      done()
-    },
-  })
-  // What cli-progress asks a terminal for.
-  const terminalParts = { isTTY: terminal, columns: 200, cursorTo: () => true, moveCursor: () => true, clearLine: () => true, clearScreenDown: () => true } // prettier-ignore
-  return { stream: Object.assign(stream, terminalParts), text: () => text }
-}
+const BEST = { metric: "dice", score: 0.71234, step: 10, epoch: 0 } as const
 
 describe("plain lines", () => {
   test("say what is trained, each evaluation and epoch, and warnings", () => {
     const { stream, text } = collector()
     const progress = new LineProgress(stream, () => 0)
     progress.started(START)
-    progress.evaluated(EVALUATION)
+    progress.evaluated(EVALUATION, BEST)
     progress.epoch(EPOCH)
     progress.warning("37 of 240 notes were cut")
     expect(text()).toContain("m.mdl#tiny: 69,440,255 trainable parameters, 1,000 frozen")
     expect(text()).toContain("40 cases in batches of 4, 10 for validation; up to 30 steps")
     expect(text()).toContain("epoch 1/3 step 10/30  valid Dice 0.7123, IoU 0.6000 (best)\n")
-    expect(text()).toMatch(/epoch 1\/3 step 10\/30 {2}mean dice 0\.5000 {2}lr 3\.00e-4/)
+    expect(text()).toContain(
+      "epoch 1/3 step 10/30  mean dice 0.5000  lr 3.00e-4  best dice 0.7123 at step 10, epoch 1\n",
+    )
     expect(text()).toMatch(/warning: 37 of 240 notes were cut\n$/)
   })
 
@@ -94,38 +51,22 @@ describe("plain lines", () => {
     const before = lines()
     for (let n = 1; n <= 3; n++) {
       now += 9_000
-      progress.step(step(n))
+      progress.step(stepReport(n))
     }
     expect(lines()).toBe(before)
     now += 9_000
-    progress.step(step(4))
+    progress.step(stepReport(4))
     expect(lines()).toBe(before + 1)
     expect(text()).toMatch(
-      /epoch 1\/3 step 4\/30 {2}dice 0\.5000 {2}contrast 2\.00e-5 .* 0\.1 steps\/s {2}ETA 3 min 54 s\n$/,
+      /epoch 1\/3 step 4\/30 {2}dice 0\.5000 {2}contrast 2\.00e-5 .* 0\.4 images\/s {2}ETA 3 min 54 s\n$/,
     )
   })
 })
 
-describe("a terminal", () => {
-  test("shows epoch, steps, losses, rate and score, and warnings above the bar", () => {
-    const { stream, text } = collector(true)
-    const progress = progressFor(stream)
-    expect(progress).toBeInstanceOf(BarProgress)
-    progress.started!(START)
-    progress.evaluated!(EVALUATION)
-    progress.warning!("something odd")
-    progress.step!(step(11))
-    progress.finished!(undefined)
-    expect(text()).toContain("epoch 2/3")
-    expect(text()).toContain("11/30 steps")
-    expect(text()).toContain("dice 0.5000  contrast 2.00e-5  lr 3.00e-4")
-    expect(text()).toContain("valid Dice 0.7123")
-    expect(text()).toContain("something odd")
-  })
-})
-
-test("a stream that is no terminal gets lines", () => {
-  expect(progressFor(collector().stream)).toBeInstanceOf(LineProgress)
+test("a run that goes on says from which checkpoint", () => {
+  expect(startText({ ...START, startStep: 12, checkpoint: "previous" })).toMatch(
+    /up to 30 steps, from step 12 \(checkpoint previous\)\n/,
+  )
 })
 
 test("pace leaves out what is no step", () => {
@@ -133,15 +74,18 @@ test("pace leaves out what is no step", () => {
   const pace = new Pace(() => now)
   const at = (time: number): void => {
     now = time
-    pace.step()
+    pace.step(4)
   }
   at(0)
   expect(pace.seconds).toBeUndefined()
+  expect(paceTexts(pace, 100)).toEqual([])
   at(1000)
   pace.pause()
   at(60_000)
   at(62_000)
   expect(pace.seconds).toBe(1.5)
+  expect(pace.imagesPerSecond).toBeCloseTo(8 / 3, 12)
+  expect(paceTexts(pace, 100)).toEqual(["2.7 images/s", "ETA 2 min 30 s"])
 })
 
 test("durations and numbers are short", () => {

@@ -1,0 +1,105 @@
+/**
+ * A conclusion as one HTML page.
+ *
+ * Takes a result and its plots; gives the text of a file that needs nothing else: no script, no picture from elsewhere, in the
+ * style of the reports of runs.
+ */
+import { Html, markup } from "../reports/html.js"
+import { STYLE } from "../reports/style.js"
+import { type Plot, PLOT_STYLE } from "./plots.js"
+import type { AblationResult } from "./result.js"
+import {
+  amount,
+  budgetText,
+  differenceText,
+  findings,
+  NUMERIC,
+  overSeedsText,
+  pText,
+  remarks,
+  TABLE_HEAD,
+  tableRows,
+} from "./words.js"
+
+const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+/** The page, as UTF-8 text. */
+export function ablationPage(result: AblationResult, plots: readonly Plot[]): string {
+  const { base, missing, warnings, dataset } = result
+  const page = markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="mdl">
+<title>${base} · MDL ablation</title>
+<style>${new Html(STYLE + PLOT_STYLE)}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>${base}<small>ablation</small></h1>
+<p>${result.model} · ${budgetText(result)}</p>
+</header>
+${tiles(result)}
+${
+  missing.length > 0 &&
+  markup`<ul class="warnings">${missing.map(
+    ({ member, message }) => markup`<li>${member}: ${message ?? "not done yet"}</li>`,
+  )}</ul>`
+}
+<h2>Variants <small>${remarks(result).join(" · ")}</small></h2>
+${variantTable(result)}
+${
+  result.comparisons.length > 0 &&
+  markup`<h2>What matters</h2><div class="card"><ol>${findings(result).map((text) => markup`<li>${text}</li>`)}</ol>
+<p class="empty">${result.method}</p></div>`
+}
+<h2>Plots <small>large dots: means over seeds, small ones: seeds</small></h2>
+<div class="charts">${plots.map(
+    ({ title, svg }) =>
+      markup`<figure class="chart"><figcaption><span class="chart-title">${title}</span></figcaption>${svg}</figure>`,
+  )}</div>
+<h2>Members</h2>
+${memberTable(result)}
+${warnings.length > 0 && markup`<h2>Warnings of the trainings</h2><ul class="warnings">${warnings.map((text) => markup`<li>${text}</li>`)}</ul>`}
+<footer>Made by mdl ${result.tool}. Data set ${dataset.sha256.slice(0, 12)} (${dataset.layout}).</footer>
+</main>
+</body>
+</html>
+`
+  return page.text
+}
+
+function tiles({ variants, comparisons, seeds, base }: AblationResult): Html {
+  const own = variants.find(({ label }) => label === base)
+  const [first] = comparisons
+  return markup`<section class="tiles">
+<div class="card tile main"><div class="name">Dice, ${base}</div><div class="value">${own?.dice ? own.dice.mean.toFixed(3) : "-"}</div><div class="detail">mIoU ${overSeedsText(own?.iou ?? null)}, ${own ? amount(own.parameters.trainable) : "-"} trainable parameters</div></div>
+${first && markup`<div class="card tile"><div class="name">matters most: ${first.label}</div><div class="value">${first.difference.mean.toFixed(3)}</div><div class="detail">${differenceText(first)}, p ${pText(first.adjusted)}</div></div>`}
+<div class="card tile"><div class="name">variants</div><div class="value">${variants.length}</div><div class="detail">${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"} each</div></div>
+</section>`
+}
+
+function variantTable(result: AblationResult): Html {
+  const numeric = new Set<number>(NUMERIC)
+  const style = (column: number): string => (numeric.has(column) ? "number" : "text")
+  return markup`<div class="card scroll"><table>
+<thead><tr>${TABLE_HEAD.map((name, column) => markup`<th class="${style(column)}">${name}</th>`)}</tr></thead>
+<tbody>${tableRows(result).map((row) => markup`<tr>${row.map((text, column) => markup`<td class="${style(column)}">${text}</td>`)}</tr>`)}</tbody></table></div>`
+}
+
+function memberTable({ variants }: AblationResult): Html {
+  const rows = variants
+    .filter(({ sameAs }) => sameAs === null)
+    .flatMap(({ seeds }) =>
+      seeds.map(
+        ({ run, dice, iou, bestStep, steps, ended, stepSeconds }) =>
+          markup`<tr><td>${run}</td><td class="number">${dice.toFixed(4)}</td><td class="number">${iou.toFixed(4)}</td><td class="number">${bestStep}</td><td class="number">${steps}</td><td>${ended}</td><td class="number">${stepSeconds.toFixed(0)}</td></tr>`,
+      ),
+    )
+  return markup`<div class="card scroll"><table>
+<thead><tr><th>run</th><th class="number">Dice</th><th class="number">mIoU</th><th class="number">best step</th><th class="number">steps</th><th>ended by</th><th class="number">seconds in steps</th></tr></thead>
+<tbody>${rows}</tbody></table></div>`
+}
