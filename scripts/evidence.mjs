@@ -31,13 +31,14 @@ const FIGURES = new URL("docs/evidence/", ROOT)
 const PLOTS = ["differences", "parameters", "macs"]
 
 /**
- * What is compared with what: the small models, because a step of RecLMIS as published takes some twenty times as long as one
- * of `quick`. Their text towers are trained from scratch: no published weights are loaded. `like_quick` is a U-Net with as
+ * What is compared with what: the small models, because RecLMIS as published takes some thirty times the multiply-accumulates of
+ * `quick`. Their text towers are trained from scratch: no published weights are loaded. `like_quick` is a U-Net with as
  * many parameters as `quick`, and its recipe; every model is given the base's batch and epochs.
  */
 const STUDIES = {
   phantoms: {
-    synth: { train: 1200, valid: 60, test: 120, size: 96, seed: 1 },
+    // As large as the model sees them, so that nothing is resized.
+    synth: { train: 1200, valid: 60, test: 120, size: 64, seed: 1 },
     model: "models/reclmis.mdl#quick",
     options: {
       seeds: "3",
@@ -134,15 +135,25 @@ async function mdl(command, minutes = Infinity) {
 
 /** Writes the figures of every study that has anything to show into the page. */
 async function collect() {
-  const load = (path) => import(new URL(`dist/src/runtime/ablation/${path}.js`, ROOT).href)
-  const [plan, sweep, conclusion, inWords] = await Promise.all(["plan", "sweep", "write-conclusion", "words"].map(load))
+  const load = (path) => import(new URL(`dist/src/runtime/${path}.js`, ROOT).href)
+  const [plan, sweep, conclusion, inWords, fixed, datasets] = await Promise.all(
+    [
+      "ablation/plan",
+      "ablation/sweep",
+      "ablation/write-conclusion",
+      "ablation/words",
+      "reports/fixed-mask",
+      "data/dataset",
+    ].map(load),
+  )
   let page = readFileSync(PAGE, "utf8")
   for (const name of Object.keys(STUDIES)) {
     const folder = join(flags.out, name)
     const planned = existsSync(folder) ? await plan.readPlan(folder) : undefined
     if (!planned) continue
     const result = await sweep.concludeSweep(folder, planned)
-    page = withPart(page, name, studyPart(name, result, { ...conclusion, ...inWords }))
+    const blind = await blindScore(folder, result, fixed, datasets)
+    page = withPart(page, name, studyPart(name, result, blind, { ...conclusion, ...inWords }))
     mkdirSync(FIGURES, { recursive: true })
     for (const plot of PLOTS) {
       const file = join(folder, "plots", `${plot}.svg`)
@@ -153,8 +164,17 @@ async function collect() {
   writeFileSync(PAGE, page)
 }
 
+/** Dice of the best mask that looks at nothing, on the data and at the size that the base was trained with. */
+async function blindScore(folder, { base, variants, split }, { fixedMaskScore }, { openDataset }) {
+  const [done] = variants.find(({ label }) => label === base).seeds
+  if (!done) return undefined
+  const { data, description } = JSON.parse(readFileSync(join(folder, done.run, "run.json"), "utf8"))
+  const size = { height: description.sizes.H, width: description.sizes.W }
+  return (await fixedMaskScore(await openDataset(data.root), size, split)).dice
+}
+
 /** One study in Markdown: commands, budget, table, findings. */
-function studyPart(name, result, { markdownTable, findings, budgetText, remarks }) {
+function studyPart(name, result, blind, { markdownTable, findings, budgetText, remarks }) {
   const { synth } = STUDIES[name]
   const made = synth ? [`npx mdl data synth DIR ${words(synth).join(" ")}`] : []
   const command = `npx mdl ${ablateCommand(name, "DIR", `runs/${name}`).map(quoted).join(" ")}`
@@ -167,7 +187,7 @@ function studyPart(name, result, { markdownTable, findings, budgetText, remarks 
     `${splits.train} / ${splits.valid} / ${splits.test} cases (layout ${layout}, SHA-256 ${sha256.slice(0, 12)}…); ` +
       `${budgetText(result)}; ${steps.length === 1 ? `every member trained ${steps[0]} steps` : `members trained ${steps[0]} to ${steps.at(-1)} steps`}; mdl ${result.tool}.`,
     markdownTable(result),
-    `${remarks(result).join(". ")}.`,
+    `${remarks(result).join(". ")}.${blind === undefined ? "" : ` The best mask that looks at nothing (the mean training mask at its best threshold) has Dice ${blind.toFixed(4)}.`}`,
     findings(result)
       .map((text, index) => `${index + 1}. ${text}`)
       .join("\n"),
@@ -180,7 +200,10 @@ function studyPart(name, result, { markdownTable, findings, budgetText, remarks 
     .join("\n\n")
 }
 
-const quoted = (word) => (/[#\s]/.test(word) ? `'${word}'` : word)
+/** A word as a shell wants it. */
+function quoted(word) {
+  return /[#\s]/.test(word) ? `'${word}'` : word
+}
 
 /** The page with the marked part of a study replaced. */
 function withPart(page, name, text) {

@@ -53,7 +53,13 @@ const SHAPES = {
       ["AblationResult", "VariantResult", "SeedResult", "OverSeeds", "Comparison", "MissingMember"],
     ],
     ["src/runtime/ablation/plan.ts", ["Budget"]],
+    ["src/runtime/runs/run-folder.ts", ["RunData"]],
+    ["src/runtime/runs/run-log.ts", ["Ending"]],
     ["src/runtime/statistics/bootstrap.ts", ["BootstrapInterval"]],
+  ],
+  report: [
+    ["src/runtime/reports/report-for-run.ts", ["WrittenReport"]],
+    ["src/runtime/reports/report-data.ts", ["ReportWarning"]],
   ],
   predict: [
     ["src/runtime/prediction/write-prediction.ts", ["WrittenPrediction"]],

@@ -98,12 +98,12 @@ export async function runDemo(dir: string, epochs?: number): Promise<DemoSummary
     if (!parity) throw new Error("the export was not compared with the trainer")
 
     say("5/5", "report")
-    const file = shortPath(exported.file)
-    const report = await reportForOpenRun(opened, {
+    const onnx = shortPath(exported.file)
+    const { file: report } = await reportForOpenRun(opened, {
       evaluation,
       shuffled,
       baselines: [fixed],
-      parity: { file, opset: exported.opset, bytes: exported.bytes, report: parity },
+      parity: { file: onnx, opset: exported.opset, bytes: exported.bytes, report: parity },
       out: join(root, "report.html"),
     })
     await rm(previous, { recursive: true, force: true })

@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     load: async () => (await import("./ablate.js")).ablateCommand(),
   },
   eval: { summary: "score a run on held-out cases", load: async () => (await import("./eval.js")).evalCommand() },
+  report: { summary: "write the page of a run", load: async () => (await import("./report.js")).reportCommand() },
   predict: {
     summary: "segment images by notes",
     load: async () => (await import("./predict.js")).predictCommand(),

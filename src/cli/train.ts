@@ -142,8 +142,8 @@ export function trainCommand(): Command {
               })
         // The page shows validation cases: looking at test cases after every run would make them part of the training.
         const report =
-          flags.report && result.ended !== "interrupted" && result.valid?.scores
-            ? await reportForRun(result.run, { split: "valid" })
+          flags.report && result.ended !== "interrupted"
+            ? (await reportForRun(result.run, { split: "valid" })).file
             : undefined
         if (flags.json) printJson(report === undefined ? result : { ...result, report })
         else if (result.ended !== "interrupted") print(resultText(result, report))

@@ -138,9 +138,8 @@ describe.runIf(HAS_BROWSER)("the page of mdl serve", () => {
     expect(mask).toEqual([...shown].map((value) => value > threshold))
     expect(new Set(mask)).toEqual(new Set([true, false]))
     const count = mask.filter(Boolean).length
-    expect(await page.locator("#area").textContent()).toBe(
-      `${((100 * count) / 12600).toFixed(2)} % (${count} pixels)`.replace(/(\d)(\d{3} pixels)/, "$1,$2"),
-    )
+    const share = `${((100 * count) / (90 * 140)).toFixed(2)} % (${count.toLocaleString("en-US")} pixels)`
+    expect(await page.locator("#area").textContent()).toBe(share)
 
     await page.locator("#note").fill(OTHER)
     const second = await predicted(OTHER)

@@ -145,9 +145,9 @@ describe("export of an untrained model", () => {
 
 describe("the report of a run", () => {
   it("is a page in the run folder with scores, curves and pictures", async () => {
-    const path = await reportForRun(run)
-    expect(path).toBe(join(run, "report.html"))
-    const page = readFileSync(path, "utf8")
+    const { file } = await reportForRun(run)
+    expect(file).toBe(join(run, "report.html"))
+    const page = readFileSync(file, "utf8")
     for (const text of [
       "Dice, test",
       "5 cases, mean of the foreground",
@@ -161,10 +161,10 @@ describe("the report of a run", () => {
   })
 
   it("shows a model that reads no note", async () => {
-    const page = readFileSync(
-      await reportForRun(join(workshop.folder, "run-Blind"), { checkpoint: "last", split: "valid" }),
-      "utf8",
-    )
+    const blind = join(workshop.folder, "run-Blind")
+    const { file } = await reportForRun(blind, { checkpoint: "last", split: "valid" })
+    const page = readFileSync(file, "utf8")
     expect(page).toContain("Dice, valid")
+    expect(page).toContain("which the model does not read")
   })
 })

@@ -6,6 +6,7 @@
  */
 
 import { DataFileProblem, type Elements } from "./data-file.js"
+import { fromHalf } from "./half.js"
 
 /**
  * Elements from little-endian bytes, in the language's types. F64 is rounded to f32: who wants exact values does not ask.
@@ -53,13 +54,4 @@ export function decodeElements(stored: string, bytes: Uint8Array, count: number)
     default:
       throw new Error(`no elements of type ${stored} are read`)
   }
-}
-
-/** The number that 16 bits stand for (IEEE 754 binary16). */
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 0x1f
-  const fraction = bits & 0x3ff
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }

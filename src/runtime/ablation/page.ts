@@ -5,11 +5,11 @@
  * style of the reports of runs.
  */
 import { Html, markup } from "../reports/html.js"
+import { amount } from "../reports/numbers.js"
 import { STYLE } from "../reports/style.js"
 import { type Plot, PLOT_STYLE } from "./plots.js"
 import type { AblationResult } from "./result.js"
 import {
-  amount,
   budgetText,
   differenceText,
   findings,

@@ -4,9 +4,10 @@
  * Takes nothing. Scores are those of the cases of one split with the best checkpoint of each run; differences are a variant
  * minus the base, paired by seed and case.
  */
+import type { RunData } from "../runs/run-folder.js"
 import type { Ending } from "../runs/run-log.js"
 import type { BootstrapInterval } from "../statistics/bootstrap.js"
-import type { Budget, Plan, PlannedVariant } from "./plan.js"
+import type { Budget } from "./plan.js"
 
 export interface SeedResult {
   readonly seed: number
@@ -29,10 +30,20 @@ export interface OverSeeds {
   readonly std: number | null
 }
 
-export interface VariantResult extends Pick<
-  PlannedVariant,
-  "label" | "kind" | "reference" | "changes" | "parameters" | "macs" | "batch" | "sameAs"
-> {
+export interface VariantResult {
+  /** of the base its own name */
+  readonly label: string
+  readonly kind: "base" | "ablation" | "value" | "other"
+  /** as `mdl train` takes it */
+  readonly reference: string
+  /** what it changes in the base, in the words of the text */
+  readonly changes: readonly string[]
+  readonly parameters: { readonly trainable: number; readonly frozen: number }
+  /** multiply-accumulates of one image in use */
+  readonly macs: number
+  readonly batch: number
+  /** the label of the variant that it is the same model as, and whose runs are its own; else null */
+  readonly sameAs: string | null
   /** those that are done */
   readonly seeds: readonly SeedResult[]
   readonly dice: OverSeeds | null
@@ -69,7 +80,7 @@ export interface AblationResult {
   readonly format: 1
   readonly model: string
   readonly base: string
-  readonly dataset: Plan["dataset"]
+  readonly dataset: RunData & { readonly sha256: string }
   readonly budget: Budget
   readonly seeds: readonly number[]
   readonly split: string

@@ -3,6 +3,8 @@
  *
  * Takes a result; gives texts.
  */
+import { amount } from "../reports/numbers.js"
+import { listed } from "../data/sample.js"
 import type { AblationResult, Comparison, OverSeeds, VariantResult } from "./result.js"
 
 /** `0.9431 ± 0.0021` */
@@ -19,18 +21,6 @@ export function differenceText({ difference: { mean, low, high } }: Pick<Compari
 export const signed = (value: number): string => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(4)}`
 
 export const pText = (p: number): string => (p < 0.001 ? "< 0.001" : p.toFixed(3))
-
-/** `580.2 k` */
-export function amount(value: number): string {
-  for (const [factor, unit] of [
-    [1e9, "G"],
-    [1e6, "M"],
-    [1e3, "k"],
-  ] as const) {
-    if (value >= factor) return `${Number((value / factor).toPrecision(4))} ${unit}`
-  }
-  return String(value)
-}
 
 export const TABLE_HEAD = [
   "variant",
@@ -99,11 +89,22 @@ export function budgetText({ budget, seeds, split, dataset }: AblationResult): s
 }
 
 /** What a reader must know about the table, or nothing. */
-export function remarks({ variants, budget, missing, convention }: AblationResult): readonly string[] {
+export function remarks(result: AblationResult): readonly string[] {
+  const { variants, budget, missing, convention, comparisons } = result
   const own = variants.filter(({ batch }) => batch !== budget.batch)
   return [
     ...(convention === null ? [] : [`Dice and mIoU per case, convention "${convention}"; ± between seeds`]),
     ...own.map(({ label, batch }) => `${label} sets a batch of its own: ${batch}`),
-    ...(missing.length === 0 ? [] : [`not complete: ${missing.map(({ member }) => member).join(", ")}`]),
+    ...(comparisons.some(({ seeds }) => seeds.length === 1)
+      ? ["with one seed, intervals are over cases alone and do not say what another seed would give"]
+      : []),
+    ...(missing.length === 0
+      ? []
+      : [
+          `not complete, without ${listed(
+            missing.map(({ member }) => member),
+            6,
+          )}`,
+        ]),
   ]
 }

@@ -22,6 +22,8 @@ export interface ExportedFile {
   /** undefined for a model that reads no note; `createTokenizer` checks it */
   readonly tokenizer: TokenizerDescription | undefined
   readonly weights: Weights
+  /** files beside it that hold weights (ONNX's external data); none for most models */
+  readonly dataFiles: readonly string[]
 }
 
 /** `onnx.TensorProto.DataType` */
@@ -65,7 +67,8 @@ export function readExported(bytes: Uint8Array, name: string): ExportedFile {
   if (unknown.length > 0) {
     throw new UserError(`${name} has inputs besides an image and a note: ${unknown.map((i) => i.name).join(", ")}`)
   }
-  return { ports, tokenizer: note && described[1].tokenizer, weights: weights as Weights }
+  const dataFiles = [...new Set(model.tensors.flatMap(({ external }) => external?.location ?? []))]
+  return { ports, tokenizer: note && described[1].tokenizer, weights: weights as Weights, dataFiles }
 }
 
 function decoded(bytes: Uint8Array, name: string): DecodedModel {

@@ -24,7 +24,8 @@ export async function openOnnxPredictor(path: string, batch: number): Promise<Pr
   const file = resolve(path)
   const bytes = await readModelFile(file)
   const { ports, tokenizer } = readExported(bytes, path)
-  const model = await openOnnx(bytes)
+  // By its path, so that weights in a file beside it are found.
+  const model = await openOnnx(file)
   const wanted = new Set(model.inputs)
   return {
     ports,

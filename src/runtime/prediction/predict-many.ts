@@ -91,7 +91,10 @@ export async function predictMany(predictor: Predictor, request: ManyRequest): P
     else rest.push(one)
   }
   const kept = entries.size
-  await writeIndex(out, [...entries.values()])
+  // What the folder holds of other images stays in it, and in the index.
+  const asked = new Set(cases.map(({ id }) => id))
+  const others = (before ?? []).filter(({ id }) => !asked.has(id))
+  await writeIndex(out, [...entries.values(), ...others])
   const failed: FailedCase[] = []
   for (let at = 0; at < rest.length; at += predictor.batch) {
     const results = await predictBatch(predictor, rest.slice(at, at + predictor.batch), out, threshold)
@@ -102,7 +105,7 @@ export async function predictMany(predictor: Predictor, request: ManyRequest): P
     request.progress?.(kept + Math.min(at + predictor.batch, rest.length), cases.length)
   }
   const inOrder = cases.flatMap(({ id }) => entries.get(id) ?? [])
-  await writeIndex(out, inOrder)
+  await writeIndex(out, [...inOrder, ...others])
   return {
     out,
     index: join(out, INDEX_NAME),

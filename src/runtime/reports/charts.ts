@@ -123,7 +123,11 @@ function verticals(
   ]
 }
 
-function line({ name, tone, points, style = "line" }: Series, px: (x: number) => number, py: (y: number) => number): Html {
+function line(
+  { name, tone, points, style = "line" }: Series,
+  px: (x: number) => number,
+  py: (y: number) => number,
+): Html {
   const runs: Point[][] = [[]]
   for (const point of points) {
     if (isFinitePoint(point)) runs.at(-1)?.push(point)

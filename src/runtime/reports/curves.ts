@@ -9,7 +9,7 @@
  * logged at different times, share one axis. With many epochs their means are drawn; with few, the groups of steps.
  */
 
-import type { LogEntry } from "../runs/run-log.js"
+import type { EpochEntry, LogEntry, StepsEntry } from "../runs/run-log.js"
 import { isFinitePoint, type Point } from "./charts.js"
 import type { Curves } from "./report-data.js"
 
@@ -30,7 +30,8 @@ export function curvesOf(log: readonly LogEntry[]): Curves | undefined {
   const perEpoch = Math.max(0, ...epochs.map((entry) => entry.steps))
   const inEpochs = perEpoch > 0
   const at = (step: number): number => (inEpochs ? step / perEpoch : step)
-  const trained = epochs.length >= FEW_EPOCHS ? epochs : groups.length > 0 ? groups : epochs
+  const trained: readonly (EpochEntry | StepsEntry)[] =
+    epochs.length >= FEW_EPOCHS ? epochs : groups.length > 0 ? groups : epochs
   if (trained.length === 0 && evaluations.length === 0) return undefined
 
   const line = <E extends { readonly step: number }>(entries: readonly E[], value: (entry: E) => number): Point[] =>
@@ -46,11 +47,11 @@ export function curvesOf(log: readonly LogEntry[]): Curves | undefined {
         : []),
       ...names.map((name) => ({
         name,
-        train: line<(typeof trained)[number]>(trained, ({ losses }) => losses[name] ?? NaN),
+        train: line(trained, ({ losses }) => losses[name] ?? NaN),
         valid: line(evaluations, ({ losses }) => losses[name] ?? NaN),
       })),
     ],
-    learningRate: line<(typeof trained)[number]>(trained, (entry) => entry.learning_rate),
+    learningRate: line(trained, (entry) => entry.learning_rate),
     gradientNorm: line(groups, (entry) => entry.gradient_norm),
     validDice: line(scored, ({ scores }) => scores.dice.mean),
     validIou: line(scored, ({ scores }) => scores.iou.mean),

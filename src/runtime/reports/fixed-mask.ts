@@ -17,7 +17,9 @@ import type { Score } from "./report-data.js"
 export async function fixedMaskScore(dataset: Dataset, size: Size, split: Split): Promise<Score> {
   const read = async (samples: readonly Sample[]): Promise<Float32Array[]> => {
     const masks: Float32Array[] = []
-    for (const { maskPath } of samples) if (maskPath !== undefined) masks.push(await readMask(maskPath, size))
+    for (const { maskPath, maskRule } of samples) {
+      if (maskPath !== undefined) masks.push(await readMask(maskPath, size, maskRule))
+    }
     return masks
   }
   const { mask, level } = bestImageIndependentMask(await read(samplesOf(dataset, "train")), { convention: CONVENTION })

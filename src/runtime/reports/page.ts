@@ -6,13 +6,18 @@
  * in somebody's note.
  */
 
-import { withinTolerance, type ParityCase } from "../onnx/parity.js"
-import { lineChart, shortNumber, type Point } from "./charts.js"
-import { SUM_OF_LOSSES } from "./curves.js"
+import { withinTolerance } from "../onnx/parity.js"
+import { durationText } from "../training/progress.js"
+import { shortNumber } from "./charts.js"
 import { gallerySection } from "./gallery.js"
-import { markup, Html } from "./html.js"
-import type { Curves, ModelFacts, ParityFacts, ReportData, Score } from "./report-data.js"
+import { markup, Html, type Part } from "./html.js"
+import { measuredSections } from "./measured-part.js"
+import { amount } from "./numbers.js"
+import type { ModelFacts, ParityFacts, ReportData, ReportWarning, Score } from "./report-data.js"
+import { datasetSection, modelSection, runSection, sourcesSection } from "./run-part.js"
 import { STYLE } from "./style.js"
+import { tableCard } from "./tables.js"
+import { trainingSection } from "./training-part.js"
 
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -36,12 +41,15 @@ export function renderReport(data: ReportData): string {
 <p>${headline(data)}</p>
 </header>
 ${tiles(data)}
-${data.warnings.length > 0 && markup`<ul class="warnings">${data.warnings.map((w) => markup`<li>${w}</li>`)}</ul>`}
+${data.scores.length === 0 && markup`<p class="empty below">No scores and no cases: none of the model's outputs has the shape of its target.</p>`}
+${warningSection(data.warnings)}
 ${comparison(data)}
-${data.curves && curvesSection(data.curves)}
+${data.curves && trainingSection(data.curves, data.lossChecks ?? [])}
 ${data.gallery && gallerySection(data.gallery)}
+${data.measured && measuredSections(data.measured)}
 ${data.parity && paritySection(data.parity)}
 ${modelSection(model)}
+${data.dataset && datasetSection(data.dataset)}
 ${runSection(data)}
 ${sourcesSection(data)}
 <footer>Made by mdl on ${timeText(data.created)}. Source ${data.model.sourceHash.slice(0, 12)}.</footer>
@@ -55,18 +63,19 @@ ${sourcesSection(data)}
 const titleOf = ({ name, variant }: ModelFacts): string => (variant === name ? name : `${name} ${variant}`)
 
 function headline({ model, dataset, training }: ReportData): string {
-  const parts = [`${compact(model.parameters.trainable)} trainable parameters`]
-  if (model.parameters.frozen > 0) parts.push(`${compact(model.parameters.frozen)} frozen`)
+  const parts = [`${amount(model.parameters.trainable)} trainable parameters`]
+  if (model.parameters.frozen > 0) parts.push(`${amount(model.parameters.frozen)} frozen`)
   if (dataset) parts.push(`data ${dataset.root.split(/[\\/]/).filter(Boolean).slice(-2).join("/")}`)
   if (training) {
     parts.push(`seed ${training.seed}`, `${training.epochs} ${training.epochs === 1 ? "epoch" : "epochs"}`)
-    if (training.seconds !== undefined) parts.push(`trained in ${duration(training.seconds)}`)
+    if (training.seconds !== undefined) parts.push(`trained in ${durationText(training.seconds)}`)
   }
   return parts.join(" · ")
 }
 
-function tiles({ scores, parity }: ReportData): Html {
+function tiles({ scores, parity }: ReportData): Html | undefined {
   const [first, ...others] = scores
+  if (!first && !parity) return undefined
   return markup`<section class="tiles">
 ${first && tile(`Dice, ${first.name}`, first.dice.toFixed(3), `${first.cases} cases, mean of the foreground`, "main")}
 ${first?.iou !== undefined && tile(`mIoU, ${first.name}`, first.iou.toFixed(3), `convention "${first.convention}", threshold ${first.threshold}`)}
@@ -82,6 +91,13 @@ function tile(name: string, value: string, detail: string, tone = ""): Html {
 
 const worst = ({ report }: ParityFacts): number =>
   Math.max(0, ...report.cases.flatMap(({ outputs }) => outputs.map((output) => output.maxAbs)))
+
+/** Before the scores, because it says how far to trust them. */
+function warningSection(warnings: readonly ReportWarning[]): Html | undefined {
+  if (warnings.length === 0) return undefined
+  return markup`<section class="warnings" aria-label="warnings"><h2>${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"}</h2>
+<ul>${warnings.map(({ about, text }) => markup`<li><b>${about}</b> ${text}</li>`)}</ul></section>`
+}
 
 /** The scores against their baselines, when there is anything to compare. */
 function comparison({ scores, baselines }: ReportData): Html | undefined {
@@ -100,115 +116,24 @@ function comparison({ scores, baselines }: ReportData): Html | undefined {
 <div class="card bars">${all.map(row)}</div>`
 }
 
-function curvesSection(curves: Curves): Html {
-  const { losses, learningRate, validDice, xLabel } = curves
-  const best = validDice.reduce<Point | undefined>((top, p) => (!top || p[1] > top[1] ? p : top), undefined)
-  const charts = [
-    ...(validDice.length > 0
-      ? [
-          lineChart({
-            title: "Dice on the validation split",
-            xLabel,
-            range: [0, 1],
-            series: [{ name: "valid", tone: "valid", points: validDice }],
-            ...(best ? { mark: { x: best[0], y: best[1], label: `best ${best[1].toFixed(3)}` } } : {}),
-          }),
-        ]
-      : []),
-    ...losses.map(({ name, train, valid }) =>
-      lineChart({
-        title: name === SUM_OF_LOSSES ? name : `loss ${name}`,
-        xLabel,
-        series: [
-          ...(train.length > 0 ? [{ name: "train", tone: "train" as const, points: train }] : []),
-          ...(valid.length > 0 ? [{ name: "valid", tone: "valid" as const, points: valid }] : []),
-        ],
-      }),
-    ),
-    ...(learningRate.length > 0
-      ? [
-          lineChart({
-            title: "learning rate",
-            xLabel,
-            range: [0, Math.max(...learningRate.map(([, rate]) => rate), Number.MIN_VALUE)],
-            series: [{ name: "rate", tone: "rate", points: learningRate }],
-          }),
-        ]
-      : []),
-  ]
-  return markup`<h2>Training <small>each term of the loss with its weight</small></h2><div class="charts">${charts}</div>`
-}
-
 function paritySection({ file, opset, bytes, report }: ParityFacts): Html {
-  const row = ({ kind, batch, outputs }: ParityCase): Html[] =>
-    outputs.map((output) => {
+  const rows = report.cases.flatMap(({ kind, batch, outputs }) =>
+    outputs.map((output): Part[] => {
       const ok = withinTolerance(output, report.tolerance)
-      const verdict = ok ? "ok" : (output.problem ?? "differs")
       const agreement = output.agreement === undefined ? "" : `${(100 * output.agreement).toFixed(3)} %`
       const difference = (value: number): string => (output.problem === undefined ? shortNumber(value) : "")
-      return markup`<tr><td>${kind}</td><td class="number">${batch}</td><td>${output.name}</td><td class="number">${difference(output.maxAbs)}</td><td class="number">${difference(output.maxRel)}</td><td class="number">${agreement}</td><td class="${ok ? "pass" : "fail"}">${verdict}</td></tr>`
-    })
+      return [
+        ...[kind, batch, output.name, difference(output.maxAbs), difference(output.maxRel), agreement],
+        markup`<span class="${ok ? "pass" : "fail"}">${ok ? "ok" : (output.problem ?? "differs")}</span>`,
+      ]
+    }),
+  )
   return markup`<h2>ONNX against the trainer <small>${file}, opset ${opset}, ${(bytes / 1e6).toFixed(2)} MB</small></h2>
-<div class="card scroll"><table>
-<thead><tr><th>inputs</th><th class="number">batch</th><th>output</th><th class="number">largest difference</th><th class="number">relative</th><th class="number">agreement at 0.5</th><th></th></tr></thead>
-<tbody>${report.cases.map(row)}</tbody></table></div>`
-}
-
-function modelSection(model: ModelFacts): Html {
-  const sizes = Object.entries(model.sizes).map(([name, size]) => `${name} = ${size}`)
-  const { sections } = model
-  return markup`<h2>Model <small>${model.reference}${sizes.length > 0 && `, ${sizes.join(", ")}`}</small></h2>
-<div class="card scroll"><table>
-<thead><tr><th>section</th><th class="number">trainable parameters</th><th class="number">frozen parameters</th></tr></thead>
-<tbody>${sections.map(({ name, trainable, frozen }) => markup`<tr><td>${name || "(model)"}</td><td class="number">${grouped(trainable)}</td><td class="number">${grouped(frozen)}</td></tr>`)}
-<tr><td><b>all</b></td><td class="number"><b>${grouped(model.parameters.trainable)}</b></td><td class="number"><b>${grouped(model.parameters.frozen)}</b></td></tr></tbody>
-</table></div>`
-}
-
-function runSection({ dataset, training, environment }: ReportData): Html {
-  const facts: (readonly [string, string])[] = []
-  if (dataset) {
-    const counts = Object.entries(dataset.counts).map(([split, count]) => `${count} ${split}`)
-    facts.push(["data", dataset.root], ["cases", counts.join(", ")])
-  }
-  if (training) {
-    const { seed, batch, epochs, steps, seconds, optimizer, schedule, ended } = training
-    facts.push(["seed", `${seed}`], ["batch", `${batch}`], ["epochs", `${epochs}`], ["steps", grouped(steps)])
-    if (seconds !== undefined) facts.push(["training time", duration(seconds)])
-    facts.push(["optimiser", optimizer])
-    if (schedule !== undefined) facts.push(["schedule", schedule])
-    if (ended !== undefined) facts.push(["ended", ended])
-  }
-  const all = [...facts, ...environment]
-  return markup`<h2>Run</h2><dl class="card facts">${all.map(([label, value]) => markup`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`
-}
-
-function sourcesSection({ sources }: ReportData): Html | undefined {
-  if (sources.length === 0) return undefined
-  return markup`<h2>Model text</h2>${sources.map(
-    ({ path, text }, index) =>
-      new Html(
-        markup`<details${index === 0 && new Html(" open")}><summary>${path}</summary><pre>`.text +
-          markup`${text.trimEnd()}</pre></details>`.text,
-      ),
-  )}`
-}
-
-/** `69,440,255` */
-const grouped = (value: number): string => value.toLocaleString("en-US")
-
-/** `69.4 M` */
-function compact(value: number): string {
-  if (value >= 1e6) return `${(value / 1e6).toFixed(1)} M`
-  return value >= 1e4 ? `${(value / 1e3).toFixed(0)} k` : grouped(value)
-}
-
-/** `2 min 5 s` */
-export function duration(seconds: number): string {
-  const whole = Math.round(seconds)
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60]
-  if (hours > 0) return `${hours} h ${minutes} min`
-  return minutes > 0 ? `${minutes} min ${rest} s` : `${seconds < 10 ? Number(seconds.toFixed(1)) : rest} s`
+${tableCard({
+  head: ["inputs", "batch", "output", "largest difference", "relative", "agreement at 0.5", ""],
+  rows,
+  numeric: [1, 3, 4, 5],
+})}`
 }
 
 const timeText = (time: Date): string => `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`

@@ -1,39 +1,74 @@
 /**
  * What a report says about a run besides scores and pictures.
  *
- * Takes: the record, log and scores of a run. Gives: the facts about model, data, training and machine.
+ * Takes: the record, log and scores of a run. Gives: the facts about model, training and machine, and the command that
+ * trains it again.
  */
 
 import { createRequire } from "node:module"
-import { cpus } from "node:os"
+import { availableParallelism, cpus, totalmem } from "node:os"
 import { formatSetting } from "../../compiler/elaborate/values.js"
 import { sizeOf } from "../../compiler/ops/ndarray.js"
-import { parseReference } from "../model-file.js"
+import { type ModelSummary, summarise } from "../../compiler/summary.js"
+import { sizeText } from "../byte-sizes.js"
+import { compileRun } from "../deployment/export-source.js"
+import { ModelError, parseReference } from "../model-file.js"
 import { loadBackend } from "../native/backend.js"
-import type { RunRecord, RunWeights } from "../runs/run-folder.js"
+import { RunFolderError, type RunRecord, type RunWeights } from "../runs/run-folder.js"
 import type { Ending, LogEntry, RunScores } from "../runs/run-log.js"
-import type { ModelFacts, ReportData, TrainingFacts } from "./report-data.js"
+import { toolVersion } from "../runs/tool-version.js"
+import type { ModelFacts, ReportData, SectionFacts, TrainingFacts } from "./report-data.js"
 
-export function modelFacts({ model, description }: RunRecord): ModelFacts {
-  const sections = new Map<string, { trainable: number; frozen: number }>()
-  let state = 0
-  for (const { role, frozen, section, shape } of description.parameters) {
-    const counts = sections.get(section) ?? { trainable: 0, frozen: 0 }
-    sections.set(section, counts)
-    if (role === "const") continue
-    if (role === "state") state += sizeOf(shape)
-    else counts[frozen ? "frozen" : "trainable"] += sizeOf(shape)
+/**
+ * The model in numbers.
+ *
+ * @param cost what compiling its text again tells; undefined when that was not possible
+ */
+export function modelFacts({ model, description }: RunRecord, cost: ModelSummary | undefined): ModelFacts {
+  const costs = new Map(cost?.sections.map((section) => [section.name, section]))
+  const sections = new Map<string, { trainable: number; frozen: number; state: number }>()
+  const countsOf = (name: string) => {
+    const counts = sections.get(name) ?? { trainable: 0, frozen: 0, state: 0 }
+    sections.set(name, counts)
+    return counts
   }
-  const rows = [...sections].map(([name, counts]) => ({ name, ...counts }))
-  const sum = (kind: "trainable" | "frozen"): number => rows.reduce((total, row) => total + row[kind], 0)
+  // In the order of the text, those without a parameter included; then what only the parameters tell.
+  for (const { name } of cost?.sections ?? []) countsOf(name)
+  for (const { role, frozen, section, shape } of description.parameters) {
+    if (role === "const") continue
+    countsOf(section)[role === "state" ? "state" : frozen ? "frozen" : "trainable"] += sizeOf(shape)
+  }
+  const rows = [...sections].map(([name, counts]): SectionFacts => {
+    const own = costs.get(name)
+    const { role, macs, trainingOnly } = own ?? {}
+    return {
+      name,
+      ...counts,
+      ...(role !== undefined && macs !== undefined && trainingOnly !== undefined
+        ? { cost: { role, macs, trainingOnly } }
+        : {}),
+    }
+  })
+  const sum = (kind: "trainable" | "frozen" | "state"): number => rows.reduce((total, row) => total + row[kind], 0)
   return {
     name: description.model,
     variant: description.variant,
     reference: model.reference,
-    parameters: { trainable: sum("trainable"), frozen: sum("frozen"), state },
+    parameters: { trainable: sum("trainable"), frozen: sum("frozen"), state: sum("state") },
     sections: rows,
+    ...(cost ? { macs: cost.macs } : {}),
     sizes: description.sizes,
     sourceHash: model.sourceHash,
+  }
+}
+
+/** What the model of a run costs; a reason instead when the text that the run keeps is another model to this version. */
+export function costOf(record: RunRecord): ModelSummary | { readonly unknown: string } {
+  try {
+    return summarise(compileRun(record))
+  } catch (thrown) {
+    if (!(thrown instanceof ModelError || thrown instanceof RunFolderError)) throw thrown
+    return { unknown: "the model was made with another version of this tool: what its sections cost is not known" }
   }
 }
 
@@ -44,11 +79,13 @@ const ENDINGS: Readonly<Record<Ending, string>> = {
   interrupted: "interrupted",
 }
 
+/** How it was trained. */
 export function trainingFacts(
-  { options, description }: RunRecord,
+  record: RunRecord,
   log: readonly LogEntry[],
   scores: RunScores | undefined,
 ): TrainingFacts {
+  const { options, description } = record
   const { training } = description
   const schedule = training["schedule"]
   return {
@@ -60,6 +97,7 @@ export function trainingFacts(
     optimizer: formatSetting(training["optimizer"] ?? { name: "adam", arguments: {} }),
     schedule: schedule === undefined ? undefined : formatSetting(schedule),
     ended: scores && ENDINGS[scores.ended],
+    command: commandOf(record),
   }
 }
 
@@ -82,18 +120,53 @@ export function sourcesOf({ model }: RunRecord): ReportData["sources"] {
     .sort((a, b) => order(a.path) - order(b.path) || (a.path < b.path ? -1 : 1))
 }
 
+/** The command that trains the same run again, in a folder to choose. */
+export function commandOf({ model, data, options, description, weights }: RunRecord): string {
+  const { seed, batch, epochs, steps, evalEvery, size, precision, memory } = options
+  const flags: readonly (readonly [string, string | number | undefined])[] = [
+    ["data", data.root],
+    ["prompt", data.prompt],
+    ["run", "DIR"],
+    ["epochs", epochs],
+    ["steps", steps],
+    ["batch", batch],
+    ["accumulate", description.accumulate > 1 ? description.accumulate : undefined],
+    ["size", size],
+    ["seed", seed],
+    ["eval-every", evalEvery],
+    ["precision", precision === "f32" ? undefined : precision],
+    ["memory", memory === undefined ? undefined : `${memory / 1e6}MB`],
+    ["weights", weights?.file],
+  ]
+  const words = flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, quoted(`${value}`)]))
+  return ["mdl", "train", quoted(model.reference), ...words].join(" ")
+}
+
+/** As a shell reads it. */
+const quoted = (word: string): string =>
+  /^[\w./:@%+,=#~-]+$/.test(word) && !/^[#~]/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+
 /** Versions and machine. Loads the native backend, which a report of a run has loaded anyway. */
 export async function environmentOf({ versions, created, weights }: RunRecord): Promise<ReportData["environment"]> {
   const { gpus, tensorflowVersion } = await loadBackend()
   const processors = cpus()
+  const threads = process.env["TF_NUM_INTRAOP_THREADS"]
+  const now = { mdl: toolVersion(), tensorflow: tensorflowVersion, node: process.versions.node }
+  const versionText = (name: keyof typeof now): string => {
+    const trained = versions[name] ?? "unknown"
+    return trained === now[name] ? trained : `${trained} in training, ${now[name]} here`
+  }
   return [
     ["started", created.slice(0, 16).replace("T", " ") + " UTC"],
     ...(weights ? [["from weights", weightsText(weights)] as const] : []),
-    ["mdl", versions["mdl"] ?? "unknown"],
-    ["TensorFlow", `${tensorflowVersion}, ${gpus.length > 0 ? gpus.join(", ") : "CPU"}`],
+    ["mdl", versionText("mdl")],
+    ["TensorFlow", `${versionText("tensorflow")}, ${gpus.length > 0 ? gpus.join(", ") : "CPU"}`],
     ["ONNX Runtime", packageVersion("onnxruntime-node")],
-    ["Node", process.versions.node],
-    ["machine", `${processors.length} x ${processors[0]?.model.trim() || process.arch}`],
+    ["Node", versionText("node")],
+    ["system", `${process.platform} ${process.arch}`],
+    ["processors", `${processors.length} x ${processors[0]?.model.trim() || process.arch}`],
+    ["threads", threads ?? `${availableParallelism()}, as many as there are processors for it`],
+    ["memory", sizeText(totalmem())],
   ]
 }
 

@@ -11,12 +11,14 @@ export const STYLE = `
   --page: #f6f7f9; --card: #ffffff; --text: #1a1d24; --soft: #5b6372; --line: #dde1e8; --grid: #e9ecf1;
   --train: #2563c9; --valid: #d9660a; --rate: #6b7280; --good: #15803d; --bad: #b91c1c; --warn-page: #fff6e0; --warn-line: #e3b341;
   --truth: #00d0f0; --prediction: #ff9413; --word: 217, 102, 10; --code: #f1f3f6;
+  --hc: #647080; --hs: #15703a; --hn: #9a4a00; --hk: #6b3fc4;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #11141a; --card: #1a1e26; --text: #e7eaf0; --soft: #9aa3b2; --line: #2d333f; --grid: #262c37;
     --train: #6ea8ff; --valid: #ffa552; --rate: #9aa3b2; --good: #4ade80; --bad: #f87171; --warn-page: #2b2413; --warn-line: #8a6d1f;
     --word: 255, 148, 60; --code: #141820;
+    --hc: #8a94a6; --hs: #7fd69b; --hn: #ffb26b; --hk: #b9a0ff;
   }
 }
 * { box-sizing: border-box; }
@@ -55,6 +57,8 @@ svg { display: block; width: 100%; height: auto; }
 .series.train path { stroke: var(--train); } .series.train circle { fill: var(--train); }
 .series.valid path { stroke: var(--valid); } .series.valid circle { fill: var(--valid); }
 .series.rate path { stroke: var(--rate); } .series.rate circle { fill: var(--rate); }
+.epoch-end { stroke: var(--grid); stroke-width: 1; }
+.best-at { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 3 3; }
 .mark circle { fill: none; stroke: var(--text); stroke-width: 1.4; }
 .mark text { fill: var(--text); font-size: 11.5px; font-weight: 600; }
 .bars { display: grid; grid-template-columns: minmax(120px, max-content) minmax(60px, 1fr) max-content; gap: 9px 12px; align-items: center; }
@@ -86,10 +90,18 @@ th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--grid); white-sp
 tr:last-child td { border-bottom: 0; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 .warnings { background: var(--warn-page); border: 1px solid var(--warn-line); border-radius: 10px; padding: 12px 16px 12px 34px; margin: 20px 0 0; }
+section.warnings { padding-left: 16px; }
+.warnings h2 { margin: 0 0 4px; font-size: 15px; }
+.warnings ul { margin: 0; padding-left: 18px; }
 .warnings li { overflow-wrap: anywhere; }
+.remarks { margin: 10px 0 0; padding-left: 18px; font-size: 13px; color: var(--soft); }
+.remarks li { overflow-wrap: anywhere; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 12px; align-items: start; }
+.below { margin-top: 12px; }
 details { margin-top: 10px; }
 summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere; }
 pre { background: var(--code); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; overflow-x: auto; font: 12.5px/1.55 ui-monospace, "SF Mono", Menlo, Consolas, monospace; margin: 10px 0 0; tab-size: 2; }
+pre .hc { color: var(--hc); font-style: italic; } pre .hs { color: var(--hs); } pre .hn { color: var(--hn); } pre .hk { color: var(--hk); font-weight: 600; }
 .empty { color: var(--soft); font-size: 13px; }
 footer { margin-top: 36px; color: var(--soft); font-size: 12.5px; }
 @media (max-width: 560px) {
@@ -103,5 +115,16 @@ footer { margin-top: 36px; color: var(--soft); font-size: 12.5px; }
   .texts { flex-basis: 100%; }
   .bars .name { grid-column: 1 / -1; margin-bottom: -5px; }
 }
-@media print { body { background: #fff; } .card, .chart { break-inside: avoid; } }
+@media print {
+  body { background: #fff; font-size: 12px; }
+  main { max-width: none; padding: 0; }
+  .bars .bar i, .word, .swatch, .warnings, .outline { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+  .card.tile, .chart, .case, tr, .warnings li { break-inside: avoid; }
+  h2 { break-after: avoid; }
+  .scroll { overflow: visible; }
+  th, td { white-space: normal; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  /* A folded text cannot be opened on paper. */
+  details::details-content { content-visibility: visible; height: auto; }
+}
 `

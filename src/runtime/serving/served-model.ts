@@ -62,7 +62,13 @@ export async function openModelToServe(
 }
 
 async function described(bytes: Uint8Array, name: string): Promise<Omit<ModelToServe, "examples" | "remarks">> {
-  const { ports, tokenizer, weights } = readExported(bytes, name)
+  const { ports, tokenizer, weights, dataFiles } = readExported(bytes, name)
+  if (dataFiles.length > 0) {
+    throw new UserError(
+      `${name} keeps its weights in ${dataFiles.join(", ")}, and a browser wants them in one file: ` +
+        "export it in one piece, or use mdl predict",
+    )
+  }
   return { bytes, ports, weights: weightsText(weights), tokenizer: tokenizer && (await createTokenizer(tokenizer)) }
 }
 

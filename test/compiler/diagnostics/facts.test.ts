@@ -6,23 +6,28 @@ import { NAME_FACTS } from "../../../src/compiler/diagnostics/facts-names.js"
 import { SHAPE_FACTS } from "../../../src/compiler/diagnostics/facts-shapes.js"
 import { SYNTAX_FACTS } from "../../../src/compiler/diagnostics/facts-syntax.js"
 import { TRAINING_FACTS } from "../../../src/compiler/diagnostics/facts-training.js"
+import { WEIGHTS_FACTS } from "../../../src/compiler/diagnostics/facts-weights.js"
 import { didYouMean } from "../../../src/compiler/diagnostics/suggest.js"
 
 describe("facts", () => {
-  const tables = [SYNTAX_FACTS, NAME_FACTS, SHAPE_FACTS, TRAINING_FACTS]
+  /** with the number of the stage; published names are names */
+  const stages = [
+    [1, SYNTAX_FACTS],
+    [2, NAME_FACTS],
+    [2, WEIGHTS_FACTS],
+    [3, SHAPE_FACTS],
+    [4, TRAINING_FACTS],
+  ] as const
 
   test("have kinds of their own, so that no table hides another's", () => {
-    const kinds = tables.flatMap((table) => Object.keys(table))
+    const kinds = stages.flatMap(([, table]) => Object.keys(table))
     expect(Object.keys(FACTS)).toHaveLength(kinds.length)
   })
 
   test("have codes of their own, in the thousand of their stage", () => {
-    const codes = tables.map((table) => Object.values(table).map(({ code }) => code))
-    const all = codes.flat()
-    expect(new Set(all).size).toBe(all.length)
-    codes.forEach((ofStage, stage) => {
-      for (const code of ofStage) expect(code).toMatch(new RegExp(`^MDL${stage + 1}\\d{3}$`))
-    })
+    const codes = stages.flatMap(([stage, table]) => Object.values(table).map(({ code }) => ({ stage, code })))
+    expect(new Set(codes.map(({ code }) => code)).size).toBe(codes.length)
+    for (const { stage, code } of codes) expect(code).toMatch(new RegExp(`^MDL${stage}\\d{3}$`))
   })
 })
 

@@ -24,6 +24,7 @@ model Small(dim: int = 8) {
     /// What is seen.
     let v = Unit(dim, kernel = 1)(image) |> relu()
     const half: f32[] = 0.5
+    weights "Others" { v = "stem" }
   }
   /// Where it is.
   output probability = sigmoid(rescaled(v) * half) |> op.mul(0.5) |> mean(axes = [1], keep = true)
@@ -62,6 +63,7 @@ describe("a word is described as it was declared", () => {
     ["encoder vision", "vision", "encoder vision"],
     ["let v = Unit", "v", "let v: f32[N, 8, H, W]"],
     ["sigmoid(rescaled(v) * half)", "v", "let v: f32[N, 8, H, W]"],
+    ['{ v = "stem" }', "v", "let v: f32[N, 8, H, W]"],
     ["sigmoid(rescaled(v) * half)", "half", "const half: f32[]"],
     ["sigmoid(rescaled(v) * half)", "rescaled", "fn scaled(x: tensor, by: float = 2.0) -> tensor"],
     ["import { scaled", "scaled", "fn scaled(x: tensor, by: float = 2.0) -> tensor"],
@@ -116,7 +118,7 @@ describe("every name of a text is known", () => {
     const words = [...TEXT.matchAll(/\b[A-Za-z_]\w*\b/g)]
     const inComment = (index: number): boolean => /\/\/.*$/.test(TEXT.slice(TEXT.lastIndexOf("\n", index) + 1, index))
     const KNOWN =
-      /^(import|from|as|lib|block|int|float|let|return|model|input|optional|target|tokens|using|frozen|encoder|const|output|loss|fold|for|in|train|optimizer|lr|ablation|of|set|without|freeze|f32|op|axes|keep|true|e)$/
+      /^(import|from|as|lib|block|int|float|let|return|model|input|optional|target|tokens|using|frozen|encoder|const|output|loss|fold|for|in|train|optimizer|lr|ablation|of|set|without|freeze|f32|op|axes|keep|true|e|weights|Others|stem)$/
     const missing = words.filter(
       ({ index, 0: word }) =>
         !inComment(index) && !KNOWN.test(word) && describeSymbol(result.modules!, "model.mdl", index) === undefined,

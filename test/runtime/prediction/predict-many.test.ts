@@ -136,6 +136,13 @@ describe("predictMany", () => {
     expect(await predict("changed", { cases: others, threshold: 0.4, resume: true }, other)).toMatchObject({ kept: 0 })
   })
 
+  it("keeps what the folder holds of other images", async () => {
+    await predict("parts", { cases: cases.slice(0, 2) })
+    const rest = await predict("parts", { cases: cases.slice(1), resume: true })
+    expect(rest).toMatchObject({ cases: 4, predicted: 3, kept: 1 })
+    expect(new Set((await indexOf("parts")).map(({ id }) => id))).toEqual(new Set(cases.map(({ id }) => id)))
+  })
+
   it("does not mix with other predictions unasked", async () => {
     await predict("once")
     await expect(predict("once")).rejects.toThrow(/already holds predictions: go on with --resume/)

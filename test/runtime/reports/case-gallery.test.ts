@@ -25,6 +25,11 @@ describe("chooseCases", () => {
     expect(chosen([], 1)).toEqual([])
   })
 
+  it("leaves out cases that the convention does not score", () => {
+    const cases = [scored(0.5), { ...scored(0, "empty"), leftOut: true }]
+    expect(chooseCases(cases, 2).map(({ scored: { id } }) => id)).toEqual(["case0.5"])
+  })
+
   it("does not depend on the order of the cases", () => {
     const cases = ["a", "b", "c", "d", "e"].map((id) => scored(0.5, id))
     fc.assert(

@@ -33,6 +33,24 @@ describe("lineChart", () => {
   it("uses powers of ten when one value would press the others flat", () => {
     const points = [0.01, 0.02, 0.02, 0.03, 900].map((y, i) => [i + 1, y] as const)
     expect(ticks(chart(points)).slice(0, 6)).toEqual(["0.01", "0.1", "1", "10", "100", "1000"])
+    expect(chart(points)).toContain("log scale")
+    expect(chart([[1, 2], [2, 1]])).not.toContain("log scale") // prettier-ignore
+  })
+
+  it("marks the ends of epochs and the best checkpoint where they are, unless there are too many epochs", () => {
+    const lines = (svg: string, kind: string): string[] =>
+      [...svg.matchAll(new RegExp(`<line class="${kind}" x1="([^"]*)"`, "g"))].map((m) => m[1]!)
+    const svg = chart([[0, 1], [4, 2]], { epochEnds: [1, 2, 3, 9], bestAt: 3 }) // prettier-ignore
+    expect(lines(svg, "epoch-end")).toEqual(["126", "200", "274"])
+    expect(lines(svg, "best-at")).toEqual(["274"])
+    const many = Array.from({ length: 100 }, (_, i) => i)
+    expect(lines(chart([[0, 1], [99, 2]], { epochEnds: many }), "epoch-end")).toEqual([]) // prettier-ignore
+  })
+
+  it("dots few points, and the end alone of many", () => {
+    const dots = (count: number): number =>
+      chart(Array.from({ length: count }, (_, i) => [i, i % 7] as const)).split("<circle").length - 1
+    expect([dots(5), dots(500)]).toEqual([5, 1])
   })
 
   it("draws one point, and a line that never changes", () => {

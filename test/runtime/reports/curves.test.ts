@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { summarise } from "../../../src/runtime/metrics/segmentation.js"
-import { curvesOf } from "../../../src/runtime/reports/curves.js"
+import { curvesOf, MOST_POINTS, thinned } from "../../../src/runtime/reports/curves.js"
 import type { EpochEntry, EvaluationEntry, StepsEntry } from "../../../src/runtime/runs/run-log.js"
 
 const steps = (step: number, total: number): StepsEntry => ({
@@ -13,7 +13,7 @@ const epoch = (number: number, total: number): EpochEntry => ({
 
 const evaluation = (step: number, dice: number): EvaluationEntry => ({
   kind: "evaluation", epoch: 0, step, losses: { a: 1 }, total: 1, best: true, seconds: 1,
-  scores: summarise([{ dice, iou: dice }]),
+  scores: summarise([{ dice, iou: dice - 0.1 }]),
 }) // prettier-ignore
 
 describe("curvesOf", () => {
@@ -24,6 +24,21 @@ describe("curvesOf", () => {
     expect(curves?.xLabel).toBe("epoch")
     expect(curves?.losses[0]).toEqual({ name: "sum of the losses", train: [[0.5, 3], [1, 2], [1.5, 1.5]], valid: [[1, 1]] }) // prettier-ignore
     expect(curves?.validDice).toEqual([[1, 0.4]])
+    expect(curves?.validIou).toEqual([[1, expect.closeTo(0.3)]])
+    expect(curves?.gradientNorm).toEqual([[0.5, 1], [1, 1], [1.5, 1]]) // prettier-ignore
+    expect(curves?.epochEnds).toEqual([1])
+  })
+
+  it("tells where the best checkpoint is: the last evaluation that was better than all before it", () => {
+    const log = [epoch(0, 3), evaluation(10, 0.4), evaluation(20, 0.6), { ...evaluation(30, 0.5), best: false }]
+    expect(curvesOf(log)?.bestAt).toBe(2)
+    expect(curvesOf([steps(5, 3)])?.bestAt).toBeUndefined()
+  })
+
+  it("has no scores for a model without a scored output, and its losses nevertheless", () => {
+    const curves = curvesOf([epoch(0, 3), { ...evaluation(10, 0), scores: undefined }])
+    expect(curves).toMatchObject({ validDice: [], validIou: [], bestAt: 1 })
+    expect(curves?.losses.find(({ name }) => name === "a")?.valid).toEqual([[1, 1]])
   })
 
   it("shows means of epochs once there are enough", () => {
@@ -40,5 +55,25 @@ describe("curvesOf", () => {
   it("leaves a gap for a loss that was not measured", () => {
     const curves = curvesOf([epoch(0, 2), evaluation(10, 0.4)])
     expect(curves?.losses.find(({ name }) => name === "b")?.valid).toEqual([[1, NaN]])
+  })
+})
+
+describe("thinned", () => {
+  const wave = Array.from({ length: 10_000 }, (_, x) => [x, x === 4321 ? 99 : x === 777 ? -99 : Math.sin(x / 50)] as const)
+
+  it("keeps a short line as it is", () => expect(thinned(wave.slice(0, 20))).toEqual(wave.slice(0, 20)))
+
+  it("keeps ends and spikes of a long one, in order", () => {
+    const few = thinned(wave)
+    expect(few.length).toBeLessThanOrEqual(MOST_POINTS + 2)
+    expect([few[0], few.at(-1)]).toEqual([wave[0], wave.at(-1)])
+    expect(few).toContainEqual([4321, 99])
+    expect(few).toContainEqual([777, -99])
+    expect(few.map(([x]) => x)).toEqual(few.map(([x]) => x).sort((a, b) => a - b))
+  })
+
+  it("keeps a gap", () => {
+    const broken = wave.map(([x, y]) => [x, x > 5000 && x < 5100 ? NaN : y] as const)
+    expect(thinned(broken).some(([, y]) => Number.isNaN(y))).toBe(true)
   })
 })

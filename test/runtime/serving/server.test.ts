@@ -133,7 +133,7 @@ describe("images and notes", () => {
   it("of a volume are one slice of it, drawn as everywhere", async () => {
     const volume = "test/fixtures/images/ct.nii.gz"
     const upload = (part: string) =>
-      post(`/api/image?${new URLSearchParams({ name: "ct.nii.gz", part })}`, BINARY, readFileSync(volume))
+      post(`/api/image?${new URLSearchParams({ name: "ct.nii.gz", part }).toString()}`, BINARY, readFileSync(volume))
     const whole = await upload("")
     expect([whole.status, problemOf(whole)]).toEqual([422, expect.stringMatching(/^ct\.nii\.gz .*z=/s)])
     const part = "z=1&window=-100:200"

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { resumeTraining, train, type TrainOptions } from "../../../src/runtime/training/trainer.js"
 import { Died, mortalFiles } from "../runs/mortal-files.js"
 import { runContents } from "./run-contents.js"
-import { openWorkshop, type Workshop } from "./tiny.js"
+import { openWorkshop, runOptions, type Workshop } from "./tiny.js"
 
 let shop: Workshop
 /** What the run that was not interrupted left, and the file operations it took. */
@@ -15,15 +15,8 @@ let whole: Awaited<ReturnType<typeof runContents>>
 let operations: readonly string[]
 
 /** Summed gradients, averages and a plateau schedule: 2 steps an epoch, of 4 batches and of 2. */
-const options = (run: string, more: Partial<TrainOptions> = {}): TrainOptions => ({
-  model: shop.model("everything"),
-  data: shop.data,
-  run: shop.run(run),
-  workers: 0,
-  epochs: 2,
-  checkpointEvery: { steps: 1 },
-  ...more,
-})
+const options = (run: string, more: Partial<TrainOptions> = {}): TrainOptions =>
+  runOptions(shop, run, { model: shop.model("everything"), epochs: 2, checkpointEvery: { steps: 1 }, ...more })
 
 beforeAll(async () => {
   shop = await openWorkshop()

@@ -1,7 +1,7 @@
 /**
  * What can go wrong in the middle of a training, and that the run goes on from it as if it had not.
  */
-import { readdir, readFile, rename, truncate, writeFile } from "node:fs/promises"
+import { readdir, rename, truncate, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { epochOrder } from "../../../src/runtime/data/loader.js"
@@ -12,7 +12,7 @@ import { TrainingDiverged } from "../../../src/runtime/training/diverged.js"
 import { resumeTraining, train, type TrainOptions } from "../../../src/runtime/training/trainer.js"
 import { failingFiles } from "../runs/failing-files.js"
 import { runContents } from "./run-contents.js"
-import { COUNTS, openWorkshop, recorder, type Workshop } from "./tiny.js"
+import { breakPicture, COUNTS, failureOf, openWorkshop, recorder, runOptions, type Workshop } from "./tiny.js"
 
 let shop: Workshop
 beforeAll(async () => {
@@ -20,38 +20,15 @@ beforeAll(async () => {
 })
 afterAll(() => shop.remove())
 
-const options = (run: string, more: Partial<TrainOptions> = {}): TrainOptions => ({
-  model: shop.model(),
-  data: shop.data,
-  run: shop.run(run),
-  workers: 0,
-  epochs: 2,
-  ...more,
-})
-
-async function failureOf(promise: Promise<unknown>): Promise<Error> {
-  return promise.then(
-    () => new Error("nothing failed"),
-    (thrown: unknown) => thrown as Error,
-  )
-}
-
-/** Cuts off a picture of a split until it is mended. */
-async function breakPicture(split: "train" | "valid", index: number): Promise<{ name: string; mend(): Promise<void> }> {
-  const folder = join(shop.data, split, "images")
-  const name = (await readdir(folder)).sort()[index]!
-  const path = join(folder, name)
-  const bytes = await readFile(path)
-  await truncate(path, bytes.length - 200)
-  return { name, mend: () => writeFile(path, bytes) }
-}
+const options = (run: string, more: Partial<TrainOptions> = {}): TrainOptions =>
+  runOptions(shop, run, { epochs: 2, ...more })
 
 describe("a broken picture", () => {
   test("in the middle of an accumulated step: normalisation statistics do not move twice", async () => {
     const accumulated = (run: string) => options(run, { model: shop.model("everything") })
     await train(accumulated("accumulated"))
     // Batches of 2, 4 to a step, in an epoch of 6: batch 5 is the second of the second step.
-    const { name, mend } = await breakPicture("train", epochOrder(COUNTS.train, 1, 0)[2 * 5]!)
+    const { name, mend } = await breakPicture(shop, "train", epochOrder(COUNTS.train, 1, 0)[2 * 5]!)
     const failed = await failureOf(train(accumulated("halfway"))).finally(mend)
     expect(failed.message).toContain(name)
     expect((await readCheckpoint(shop.run("halfway"), "last")).state).toMatchObject({
@@ -65,7 +42,7 @@ describe("a broken picture", () => {
 
   test("of the validation split: the epoch is saved, and scored when the picture is mended", async () => {
     await train(options("unbroken"))
-    const { name, mend } = await breakPicture("valid", 2)
+    const { name, mend } = await breakPicture(shop, "valid", 2)
     const observer = recorder()
     const failed = await failureOf(train(options("unscored", { observer }))).finally(mend)
     expect(failed.message).toContain(name)

@@ -1,13 +1,16 @@
 /**
  * A model that trains in seconds, and phantoms for it.
  *
- * Takes nothing. Gives a folder with `tiny.mdl` and a phantom set, removed at the end of the test file.
+ * Takes nothing. Gives a folder with `tiny.mdl` and a phantom set, removed at the end of the test file; and what tests of
+ * runs share.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { readdir, readFile, truncate, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { synthesise } from "../../../src/runtime/data/phantom.js"
 import type { StepReport, TrainingObserver } from "../../../src/runtime/training/observer.js"
+import type { TrainOptions } from "../../../src/runtime/training/trainer.js"
 
 export const TINY = `
 model Tiny(rate: float = 0.02, note_counts: bool = true, weight: float = 1.0) {
@@ -83,6 +86,33 @@ export async function openWorkshop(): Promise<Workshop> {
     run: (name) => join(folder, name),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
+}
+
+/** Options of a run of `tiny.mdl`, made in the calling thread. */
+export function runOptions(shop: Workshop, run: string, more: Partial<TrainOptions> = {}): TrainOptions {
+  return { model: shop.model(), data: shop.data, run: shop.run(run), workers: 0, ...more }
+}
+
+/** What a promise was rejected with. */
+export async function failureOf(promise: Promise<unknown>): Promise<Error> {
+  return promise.then(
+    () => new Error("nothing failed"),
+    (thrown: unknown) => thrown as Error,
+  )
+}
+
+/** Cuts off a picture of a split, `index` in the order of their names, until it is mended. */
+export async function breakPicture(
+  shop: Workshop,
+  split: "train" | "valid",
+  index: number,
+): Promise<{ readonly name: string; mend(): Promise<void> }> {
+  const folder = join(shop.data, split, "images")
+  const name = (await readdir(folder)).sort()[index]!
+  const path = join(folder, name)
+  const bytes = await readFile(path)
+  await truncate(path, bytes.length - 200)
+  return { name, mend: () => writeFile(path, bytes) }
 }
 
 /** An observer that keeps what it is told. */

@@ -1,7 +1,7 @@
 /**
  * Training on TensorFlow: a small model on phantoms, and everything that can stop it.
  */
-import { copyFile, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises"
+import { copyFile, readdir, readFile, rename, rm, truncate } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { epochOrder } from "../../../src/runtime/data/loader.js"
@@ -15,7 +15,7 @@ import { resumeTraining, train, type TrainOptions } from "../../../src/runtime/t
 import { UserError } from "../../../src/runtime/user-error.js"
 import { failingFiles } from "../runs/failing-files.js"
 import { runContents } from "./run-contents.js"
-import { COUNTS, openWorkshop, recorder, type Workshop } from "./tiny.js"
+import { breakPicture, COUNTS, failureOf, openWorkshop, recorder, runOptions, type Workshop } from "./tiny.js"
 
 let shop: Workshop
 beforeAll(async () => {
@@ -23,20 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => shop.remove())
 
-const options = (run: string, more: Partial<TrainOptions> = {}): TrainOptions => ({
-  model: shop.model(),
-  data: shop.data,
-  run: shop.run(run),
-  workers: 0,
-  ...more,
-})
-
-async function failureOf(promise: Promise<unknown>): Promise<Error> {
-  return promise.then(
-    () => new Error("nothing failed"),
-    (thrown: unknown) => thrown as Error,
-  )
-}
+const options = (run: string, more: Partial<TrainOptions> = {}): TrainOptions => runOptions(shop, run, more)
 
 const logOf = async (run: string) => (await RunFolder.open(shop.run(run))).readLog()
 
@@ -309,19 +296,12 @@ describe("training stops", () => {
 
   describe("at a broken picture", () => {
     /** Cuts the picture that batch `batch` of the first epoch begins with. */
-    async function breakPicture(batch: number): Promise<{ name: string; mend(): Promise<void> }> {
-      const folder = join(shop.data, "train", "images")
-      const name = (await readdir(folder)).sort()[epochOrder(COUNTS.train, 1, 0)[4 * batch]!]!
-      const path = join(folder, name)
-      const bytes = await readFile(path)
-      await truncate(path, bytes.length - 200)
-      return { name, mend: () => writeFile(path, bytes) }
-    }
+    const breakBatch = (batch: number) => breakPicture(shop, "train", epochOrder(COUNTS.train, 1, 0)[4 * batch]!)
 
     test("with what was done saved; with the picture mended it goes on", async () => {
       const [whole, observer, rest] = [recorder(), recorder(), recorder()]
       await train(options("intact", { epochs: 2, observer: whole }))
-      const { name, mend } = await breakPicture(2)
+      const { name, mend } = await breakBatch(2)
       const failed = await failureOf(train(options("broken", { epochs: 2, observer }))).finally(mend)
       expect(failed.message).toContain(name)
       expect(failed).toMatchObject({ exitCode: 1 })
@@ -332,7 +312,7 @@ describe("training stops", () => {
     })
 
     test("before the first step nothing is left in the way of the next try", async () => {
-      const { name, mend } = await breakPicture(0)
+      const { name, mend } = await breakBatch(0)
       const failed = await failureOf(train(options("broken-at-once", { epochs: 2 }))).finally(mend)
       expect(failed.message).toContain(name)
       expect(await readdir(shop.folder)).not.toContain("broken-at-once")

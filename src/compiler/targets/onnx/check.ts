@@ -12,6 +12,7 @@ import { sizeOf } from "../../ops/ndarray.js"
 import { decodeModel, type DecodedModel, type DecodedNode, type DecodedTensor, type DecodedValue } from "./decode.js"
 import { IR_VERSION } from "./encode.js"
 import { OPSET_RANGE } from "./errors.js"
+import { locationProblem, type ExternalPlace } from "./external-data.js"
 import { inferOnnx, knownOfTensor, SchemaError } from "./schema.js"
 import type { Known } from "./schema-types.js"
 import { BYTES_PER_ELEMENT, dataTypeOfNumber, parseDim, type OnnxType } from "./tensors.js"
@@ -33,6 +34,8 @@ class ModelCheck {
   private readonly known = new Map<string, Known>()
   private readonly declared = new Map<string, OnnxType>()
   private readonly read = new Set<string>()
+  /** how far each file of weights is taken */
+  private readonly ends = new Map<string, number>()
   private opset = 0
 
   constructor(private readonly model: DecodedModel) {}
@@ -113,17 +116,28 @@ class ModelCheck {
   }
 
   private checkTensor(tensor: DecodedTensor): void {
-    const { name, elementType, shape, bytes } = tensor
+    const { name, elementType, shape, bytes, external } = tensor
     const dtype = dataTypeOfNumber(elementType)
     if (!dtype) this.report(`constant ${name} has element type number ${elementType}, which exported models do not use`)
-    if (!bytes) this.report(`constant ${name} is not stored as raw bytes`)
-    if (!this.define(name, "constant") || !dtype || !bytes) return
-    const expected = sizeOf(shape) * BYTES_PER_ELEMENT[dtype]
-    if (bytes.byteLength !== expected) {
-      this.report(`constant ${name} has ${bytes.byteLength} bytes, its shape [${shape.join(", ")}] wants ${expected}`)
+    if (!bytes && !external) this.report(`constant ${name} is not stored as raw bytes`)
+    if (bytes && external) this.report(`constant ${name} is stored both in the file and in ${external.location}`)
+    if (!this.define(name, "constant") || !dtype || !(bytes || external)) return
+    if (external) this.checkPlace(name, external)
+    const [length, expected] = [external?.length ?? bytes!.byteLength, sizeOf(shape) * BYTES_PER_ELEMENT[dtype]]
+    if (length !== expected) {
+      this.report(`constant ${name} has ${length} bytes, its shape [${shape.join(", ")}] wants ${expected}`)
       return
     }
-    this.known.set(name, knownOfTensor({ dtype, shape, bytes }))
+    this.known.set(name, bytes ? knownOfTensor({ dtype, shape, bytes }) : { type: { dtype, shape: shape.map(constant) } })
+  }
+
+  /** Constants in another file stand there one after the other. */
+  private checkPlace(name: string, { location, offset, length }: ExternalPlace): void {
+    const problem = locationProblem(location)
+    if (problem !== undefined) this.report(`constant ${name} is stored in "${location}", and ${problem}`)
+    const end = this.ends.get(location) ?? 0
+    if (!(offset >= end)) this.report(`constant ${name} begins at ${offset} of ${location}, which is taken up to ${end}`)
+    this.ends.set(location, offset + length)
   }
 
   private checkNodes(): void {

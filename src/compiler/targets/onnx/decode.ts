@@ -8,6 +8,7 @@
 import onnxProto from "onnx-proto"
 import type { onnx as Onnx } from "onnx-proto"
 import type { OnnxAttribute } from "../../ops/definition.js"
+import { externalPlaces, type ExternalPlace } from "./external-data.js"
 
 const { onnx } = onnxProto
 
@@ -24,8 +25,10 @@ export interface DecodedTensor {
   readonly name: string
   readonly elementType: number
   readonly shape: readonly number[]
-  /** undefined when the values are stored in another way than as raw bytes */
+  /** undefined when the values are stored in another way than as raw bytes in the file */
   readonly bytes: Uint8Array | undefined
+  /** where the values lie when they are in another file */
+  readonly external: ExternalPlace | undefined
 }
 
 export interface DecodedNode {
@@ -66,6 +69,7 @@ function integer(value: unknown): number {
 export function decodeModel(bytes: Uint8Array): DecodedModel {
   const model: Onnx.IModelProto = onnx.ModelProto.decode(bytes)
   const graph = model.graph ?? {}
+  const places = externalPlaces(bytes)
   return {
     irVersion: integer(model.irVersion),
     opsets: (model.opsetImport ?? []).map((o) => ({ domain: o.domain ?? "", version: integer(o.version) })),
@@ -76,7 +80,7 @@ export function decodeModel(bytes: Uint8Array): DecodedModel {
     inputs: (graph.input ?? []).map(decodeValue),
     outputs: (graph.output ?? []).map(decodeValue),
     values: (graph.valueInfo ?? []).map(decodeValue),
-    tensors: (graph.initializer ?? []).map(decodeTensor),
+    tensors: (graph.initializer ?? []).map((tensor) => decodeTensor(tensor, places)),
     nodes: (graph.node ?? []).map((node) => ({
       name: node.name ?? "",
       op: node.opType ?? "",
@@ -103,7 +107,7 @@ function decodeValue(value: Onnx.IValueInfoProto): DecodedValue {
   }
 }
 
-function decodeTensor(tensor: Onnx.ITensorProto): DecodedTensor {
+function decodeTensor(tensor: Onnx.ITensorProto, places: ReadonlyMap<string, ExternalPlace>): DecodedTensor {
   const shape = (tensor.dims ?? []).map(integer)
   const empty = shape.some((size) => size === 0)
   const raw = tensor.rawData
@@ -112,6 +116,7 @@ function decodeTensor(tensor: Onnx.ITensorProto): DecodedTensor {
     elementType: tensor.dataType ?? 0,
     shape,
     bytes: raw && (raw.length > 0 || empty) ? raw : undefined,
+    external: places.get(tensor.name ?? ""),
   }
 }
 

@@ -11,6 +11,7 @@ import { asConstant, format, type Dim } from "../../ir/dims.js"
 import type { OnnxAttribute } from "../../ops/definition.js"
 import type { Draft } from "./draft.js"
 import { ModelTooLarge } from "./errors.js"
+import { joinModel, layOut, type ExternalData } from "./external-data.js"
 import { DATA_TYPE_NUMBER, tensorOf, type OnnxTensor, type OnnxType } from "./tensors.js"
 
 // The package is CommonJS and names no exports that Node could see.
@@ -24,17 +25,54 @@ export interface ModelFacts {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/** Weights in a file of their own. */
+export interface ExternalRequest {
+  /** name of that file, in the folder of the model */
+  readonly location: string
+  /** it is made when the constants have more bytes than this, and always past the 2 GB that a model can hold */
+  readonly above: number
+  /** metadata about that file, such as its hash */
+  readonly describe: (data: ExternalData) => Readonly<Record<string, string>>
+}
+
+export interface EncodedModel {
+  readonly bytes: Uint8Array
+  /** the file of weights that belongs to it; undefined when all are in the model */
+  readonly data: ExternalData | undefined
+}
+
 /** Protobuf messages end at 2 GB; nodes and names get a share of it. */
 const MOST_WEIGHT_BYTES = 2 ** 31 - 2 ** 24
 
-/** @throws ModelTooLarge when the constants pass the 2 GB that one file can hold */
-export function encodeModel(draft: Draft, facts: ModelFacts): Uint8Array {
-  const order = constantsInOrder(draft)
-  const bytes = order.reduce((sum, name) => sum + draft.tensors.get(name)!.bytes.byteLength, 0)
-  if (bytes > MOST_WEIGHT_BYTES) throw new ModelTooLarge(bytes)
+/**
+ * The bytes of a model.
+ *
+ * @throws ModelTooLarge when the constants pass the 2 GB that one file can hold and no other file was named for them
+ */
+export function encodeModel(draft: Draft, facts: ModelFacts, external?: ExternalRequest): EncodedModel {
+  const tensors = constantsInOrder(draft)
+  const bytes = [...tensors.values()].reduce((sum, tensor) => sum + tensor.bytes.byteLength, 0)
+  if (bytes > Math.min(external?.above ?? Infinity, MOST_WEIGHT_BYTES)) {
+    if (!external) throw new ModelTooLarge(bytes)
+    const data = layOut(external.location, tensors)
+    const elsewhere = new Set(data.parts.map(({ name }) => name))
+    const here = new Map([...tensors].filter(([name]) => !elsewhere.has(name)))
+    const metadata = { ...facts.metadata, ...external.describe(data) }
+    const { graph, ...model } = modelProto(draft, { ...facts, metadata }, here)
+    const [head, body] = [onnx.ModelProto.encode(model).finish(), onnx.GraphProto.encode(graph).finish()]
+    return { bytes: joinModel(head, body, data, tensors), data }
+  }
+  return { bytes: onnx.ModelProto.encode(modelProto(draft, facts, tensors)).finish(), data: undefined }
+}
+
+function modelProto(
+  draft: Draft,
+  facts: ModelFacts,
+  tensors: ReadonlyMap<string, OnnxTensor>,
+): Onnx.IModelProto & { graph: Onnx.IGraphProto } {
   const outputs = new Set(draft.outputs.map((output) => output.name))
   const between = draft.nodes.flatMap((node) => node.outputs).filter((name) => !outputs.has(name))
-  const message: Onnx.IModelProto = {
+  return {
     irVersion: IR_VERSION,
     producerName: "mdl",
     opsetImport: [{ domain: "", version: draft.opset }],
@@ -55,19 +93,23 @@ export function encodeModel(draft: Draft, facts: ModelFacts): Uint8Array {
           .map((name) => attributeProto(name, node.attributes[name]!)),
         ...(node.doc === "" ? {} : { docString: node.doc }),
       })),
-      initializer: order.map((name) => tensorProto(name, draft.tensors.get(name)!)),
+      initializer: [...tensors].map(([name, tensor]) => tensorProto(name, tensor)),
       input: draft.inputs.map(({ name, type, doc }) => valueInfo(name, type, doc)),
       output: draft.outputs.map(({ name, doc }) => valueInfo(name, draft.typeOf(name), doc)),
       valueInfo: between.map((name) => valueInfo(name, draft.typeOf(name), undefined)),
     },
   }
-  return onnx.ModelProto.encode(message).finish()
 }
 
-function constantsInOrder(draft: Draft): readonly string[] {
-  const order = new Set<string>()
-  for (const node of draft.nodes) for (const name of node.inputs) if (draft.tensors.has(name)) order.add(name)
-  return [...order]
+function constantsInOrder(draft: Draft): ReadonlyMap<string, OnnxTensor> {
+  const order = new Map<string, OnnxTensor>()
+  for (const node of draft.nodes) {
+    for (const name of node.inputs) {
+      const tensor = draft.tensors.get(name)
+      if (tensor) order.set(name, tensor)
+    }
+  }
+  return order
 }
 
 function tensorProto(name: string | undefined, tensor: OnnxTensor): Onnx.ITensorProto {

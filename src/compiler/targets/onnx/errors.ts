@@ -85,7 +85,7 @@ export class ModelTooLarge extends OnnxExportError {
   constructor(readonly bytes: number) {
     super(
       `the model's weights take ${(bytes / 2 ** 30).toFixed(2)} GB; one ONNX file holds at most 2 GB, ` +
-        `and weights in a file of their own (external data) are not supported yet`,
+        `the weights of a larger model go to a file of their own, as \`mdl export\` does`,
     )
   }
 }

@@ -17,6 +17,7 @@ import {
   NUMERIC,
   sameDataType,
   typeOfInput,
+  wantEqual,
   type Known,
   type OnnxOperator,
   type SchemaContext,
@@ -161,6 +162,31 @@ const cast: OnnxOperator = {
   },
 }
 
+/** Per-tensor with a scalar scale, or per index of `axis` with a vector of scales. */
+function scaled(from: readonly OnnxDataType[], to: (context: SchemaContext) => OnnxDataType): OnnxOperator {
+  return {
+    inputs: [2, 3],
+    attributes: { axis: { kind: "int" } },
+    infer: (context) => {
+      sameDataType(context, [0], from)
+      sameDataType(context, [1], FLOAT)
+      const [{ shape }, scale] = [typeOfInput(context, 0), typeOfInput(context, 1).shape]
+      if (scale.length > 1) context.fail(`input 2 must be a scalar or a vector`)
+      if (scale.length === 1) {
+        const axis = axisIn(context, intAttribute(context, "axis", 1), shape.length)
+        wantEqual(context, scale[0]!, shape[axis]!, `scales and axis ${axis}`)
+      }
+      if (context.inputs[2] && typeOfInput(context, 2).shape.length !== scale.length) {
+        context.fail("inputs 2 and 3 must have one shape")
+      }
+      return known(to(context), shape)
+    },
+  }
+}
+
+const quantizeLinear = scaled(FLOAT, (context) => sameDataType(context, [2], ["i8"]))
+const dequantizeLinear = scaled(["i8", "i32"], () => "f32")
+
 const where: OnnxOperator = {
   inputs: [3, 3],
   attributes: {},
@@ -194,6 +220,7 @@ export const elementwiseOperators = {
   Clip: clip,
   Cos: unary(FLOAT),
   CumSum: cumSum,
+  DequantizeLinear: dequantizeLinear,
   Div: binary(NUMERIC, undefined, (a, b) => divideExactly(a, b, new Map())),
   Elu: { ...unary(FLOAT), attributes: { alpha: { kind: "float" } } },
   Equal: binary(ANY, "bool"),
@@ -218,6 +245,7 @@ export const elementwiseOperators = {
   Not: unary(["bool"]),
   Or: binary(["bool"]),
   Pow: pow,
+  QuantizeLinear: { ...quantizeLinear, inputs: [3, 3] },
   Reciprocal: unary(FLOAT),
   ReduceLogSumExp: reduce(18),
   ReduceMax: reduce(18),

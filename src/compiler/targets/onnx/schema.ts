@@ -75,7 +75,7 @@ export function knownOfTensor(tensor: OnnxTensor): Known {
   const type = { dtype: tensor.dtype, shape: tensor.shape.map(constant) }
   if (sizeOf(tensor.shape) > MOST_KNOWN_ELEMENTS) return { type }
   const numbers = numbersOf(tensor)
-  const holdsSizes = tensor.dtype !== "f32" && tensor.dtype !== "bool" && tensor.shape.length <= 1
+  const holdsSizes = (tensor.dtype === "i32" || tensor.dtype === "i64") && tensor.shape.length <= 1
   const elements: readonly Dim[] | undefined = holdsSizes ? numbers.map(constant) : undefined
   return { type, numbers, ...(elements ? { elements } : {}) }
 }

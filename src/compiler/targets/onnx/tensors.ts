@@ -8,10 +8,14 @@
 
 import { add, constant, multiply, substitute, symbol, symbolsOf, type Dim, type Sizes } from "../../ir/dims.js"
 import type { LanguageType } from "../../ir/graph.js"
+import { fromHalf, toHalf } from "../../data-files/half.js"
 import { sizeOf, stridesOf } from "../../ops/ndarray.js"
 
-/** The element types that exported models use; 64-bit integers only for shapes, axes and indices. */
-export type OnnxDataType = LanguageType | "i64"
+/** Element types of what an exported model is fed and gives; 64-bit integers only for shapes, axes and indices. */
+export type BoundaryType = LanguageType | "i64"
+
+/** The element types that exported models use: those, and what weights are stored in. */
+export type OnnxDataType = BoundaryType | "f16" | "i8"
 
 export interface OnnxType {
   readonly dtype: OnnxDataType
@@ -26,17 +30,33 @@ export interface OnnxTensor {
 }
 
 /** `onnx.TensorProto.DataType` */
-export const DATA_TYPE_NUMBER: Readonly<Record<OnnxDataType, number>> = { f32: 1, i32: 6, i64: 7, bool: 9 }
+export const DATA_TYPE_NUMBER: Readonly<Record<OnnxDataType, number>> = {
+  f32: 1,
+  i8: 3,
+  i32: 6,
+  i64: 7,
+  bool: 9,
+  f16: 10,
+}
 
 /** The words of ONNX's textual syntax. */
 export const DATA_TYPE_WORD: Readonly<Record<OnnxDataType, string>> = {
   f32: "float",
+  f16: "float16",
+  i8: "int8",
   i32: "int32",
   i64: "int64",
   bool: "bool",
 }
 
-export const BYTES_PER_ELEMENT: Readonly<Record<OnnxDataType, number>> = { f32: 4, i32: 4, i64: 8, bool: 1 }
+export const BYTES_PER_ELEMENT: Readonly<Record<OnnxDataType, number>> = {
+  f32: 4,
+  f16: 2,
+  i8: 1,
+  i32: 4,
+  i64: 8,
+  bool: 1,
+}
 
 /** The element type with the given enum number; undefined for those that exported models do not use. */
 export function dataTypeOfNumber(number: number): OnnxDataType | undefined {
@@ -45,7 +65,7 @@ export function dataTypeOfNumber(number: number): OnnxDataType | undefined {
 
 const hostIsLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-/** Raw little-endian bytes of `values`: f32, i32 and bool rounded as typed arrays round, i64 from safe integers. */
+/** Raw little-endian bytes of `values`: rounded as typed arrays round, f16 to the nearest, i64 from safe integers. */
 export function tensorOf(dtype: OnnxDataType, shape: readonly number[], values: ArrayLike<number>): OnnxTensor {
   if (values.length !== sizeOf(shape)) throw new RangeError(`${values.length} values for shape [${shape.join(", ")}]`)
   return { dtype, shape, bytes: bytesOf(dtype, values) }
@@ -53,6 +73,13 @@ export function tensorOf(dtype: OnnxDataType, shape: readonly number[], values: 
 
 function bytesOf(dtype: OnnxDataType, values: ArrayLike<number>): Uint8Array {
   if (dtype === "bool") return Uint8Array.from(values, (value) => (value === 0 ? 0 : 1))
+  if (dtype === "i8") return new Uint8Array(Int8Array.from(values).buffer)
+  if (dtype === "f16") {
+    const bytes = new Uint8Array(values.length * 2)
+    const view = new DataView(bytes.buffer)
+    for (let i = 0; i < values.length; i++) view.setUint16(i * 2, toHalf(values[i]!), true)
+    return bytes
+  }
   if (dtype === "i64") {
     const bytes = new Uint8Array(values.length * 8)
     const view = new DataView(bytes.buffer)
@@ -85,6 +112,8 @@ export function numbersOf(tensor: OnnxTensor): number[] {
     if (tensor.dtype === "f32") return view.getFloat32(i * step, true)
     if (tensor.dtype === "i32") return view.getInt32(i * step, true)
     if (tensor.dtype === "bool") return view.getUint8(i)
+    if (tensor.dtype === "i8") return view.getInt8(i)
+    if (tensor.dtype === "f16") return fromHalf(view.getUint16(i * step, true))
     const value = Number(view.getBigInt64(i * step, true))
     return Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
   })

@@ -62,10 +62,13 @@ const valueList = (values: readonly DecodedValue[]): string =>
   values.map((value) => `${typeText(value)} ${identifier(value.name)}`).join(", ")
 
 function tensorLine(tensor: DecodedTensor, index: number, all: readonly DecodedTensor[]): string {
-  const { name, elementType, shape, bytes } = tensor
+  const { name, elementType, shape, bytes, external } = tensor
   const type = shape.length === 0 ? elementWord(elementType) : `${elementWord(elementType)}[${shape.join(",")}]`
+  const content = external
+    ? `@${quote(external.location)}[${external.offset}, ${external.length}]`
+    : tensorContent(elementType, shape, bytes)
   const end = index === all.length - 1 ? "" : ","
-  return `   ${type} ${identifier(name)} = ${tensorContent(elementType, shape, bytes)}${end}`
+  return `   ${type} ${identifier(name)} = ${content}${end}`
 }
 
 function tensorContent(elementType: number, shape: readonly number[], bytes: Uint8Array | undefined): string {
