@@ -144,7 +144,7 @@ describe("a run in batches", () => {
   })
 
   it("is what mdl eval scores", async () => {
-    const { summary } = await evaluateRun(folder, { split: "test" })
+    const { summary } = await evaluateRun(folder, { split: "test", workers: 0 })
     const cases = await listCases({ kind: "data", root: workshop.data, split: "test" }, true)
     const { scores } = await predictMany(run, { cases, threshold: 0.5, resume: false, out: out("scored") })
     expect(scores!.dice).toBeCloseTo(summary.dice.mean, 4)

@@ -4,6 +4,7 @@
  * Takes a result and its plots; gives the text of a file that needs nothing else: no script, no picture from elsewhere, in the
  * style of the reports of runs.
  */
+import { listed } from "../data/sample.js"
 import { Html, markup } from "../reports/html.js"
 import { amount } from "../reports/numbers.js"
 import { STYLE } from "../reports/style.js"
@@ -25,7 +26,7 @@ const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; ba
 
 /** The page, as UTF-8 text. */
 export function ablationPage(result: AblationResult, plots: readonly Plot[]): string {
-  const { base, missing, warnings, dataset } = result
+  const { base, warnings, dataset } = result
   const page = markup`<!doctype html>
 <html lang="en">
 <head>
@@ -43,12 +44,7 @@ export function ablationPage(result: AblationResult, plots: readonly Plot[]): st
 <p>${result.model} · ${budgetText(result)}</p>
 </header>
 ${tiles(result)}
-${
-  missing.length > 0 &&
-  markup`<ul class="warnings">${missing.map(
-    ({ member, message }) => markup`<li>${member}: ${message ?? "not done yet"}</li>`,
-  )}</ul>`
-}
+${failures(result)}
 <h2>Variants <small>${remarks(result).join(" · ")}</small></h2>
 ${variantTable(result)}
 ${
@@ -57,7 +53,7 @@ ${
 <p class="empty">${result.method}</p></div>`
 }
 <h2>Plots <small>large dots: means over seeds, small ones: seeds</small></h2>
-<div class="charts">${plots.map(
+<div class="plots">${plots.map(
     ({ title, svg }) =>
       markup`<figure class="chart"><figcaption><span class="chart-title">${title}</span></figcaption>${svg}</figure>`,
   )}</div>
@@ -80,6 +76,14 @@ function tiles({ variants, comparisons, seeds, base }: AblationResult): Html {
 ${first && markup`<div class="card tile"><div class="name">matters most: ${first.label}</div><div class="value">${first.difference.mean.toFixed(3)}</div><div class="detail">${differenceText(first)}, p ${pText(first.adjusted)}</div></div>`}
 <div class="card tile"><div class="name">variants</div><div class="value">${variants.length}</div><div class="detail">${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"} each</div></div>
 </section>`
+}
+
+function failures({ missing }: AblationResult): Html | undefined {
+  if (missing.length === 0) return undefined
+  const waiting = missing.filter(({ message }) => message === null).map(({ member }) => member)
+  return markup`<ul class="warnings">${missing.map(
+    ({ member, message }) => message !== null && markup`<li>${member}: ${message}</li>`,
+  )}${waiting.length > 0 && markup`<li>not done yet: ${listed(waiting, 6)}</li>`}</ul>`
 }
 
 function variantTable(result: AblationResult): Html {

@@ -17,10 +17,11 @@ export interface Plot {
 
 /** For the page and for files alike; the page's own style has the colours too. */
 export const PLOT_STYLE = `
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(460px, 100%), 1fr)); gap: 12px; }
 .plot-dot { fill: var(--train); } .plot-seed { fill: var(--train); opacity: 0.35; }
 .plot-base .plot-dot, .plot-base .plot-seed { fill: var(--valid); }
 .plot-lead { stroke: var(--grid); stroke-width: 1; fill: none; }
-.plot-name { fill: var(--text); font-size: 11px; }
+.plot-name { fill: var(--text); font-size: 12px; }
 .plot-base .plot-name { font-weight: 650; }
 .plot-interval { stroke: var(--rate); stroke-width: 2; } .plot-mean { fill: var(--rate); }
 .plot-worse .plot-interval { stroke: var(--bad); } .plot-worse .plot-mean { fill: var(--bad); }
@@ -34,11 +35,13 @@ svg { --text: #1a1d24; --soft: #5b6372; --line: #dde1e8; --grid: #e9ecf1; --trai
 .grid { stroke: var(--grid); } .axis { stroke: var(--line); } .tick, .label { fill: var(--soft); font-size: 11px; }
 `
 
-const WIDTH = 560
-const NAMES = 400
+const WIDTH = 480
+const NAMES = 330
 const LEFT = 52
 const TOP = 14
-const LINE = 13
+const LINE = 14
+/** Letters that fit beside a plot; the whole name is in its title. */
+const LETTERS = 21
 
 /** All plots that the result has values for. */
 export function plotsOf(result: AblationResult): readonly Plot[] {
@@ -90,7 +93,7 @@ function costPlot(
       ><title>${variant.label}: Dice ${variant.dice!.mean.toFixed(4)}, ${tickText(Number(costs[index]!.toPrecision(4)))} ${label}</title
       ><path class="plot-lead" d="M${cx} ${cy}L${NAMES - 14} ${name}L${NAMES} ${name}" />${variant.seeds.map(
         ({ dice }) => markup`<circle class="plot-seed" cx="${cx}" cy="${py(dice)}" r="2.6" />`,
-      )}<circle class="plot-dot" cx="${cx}" cy="${cy}" r="4.2" /><text class="plot-name" x="${NAMES + 4}" y="${round(name + 3.8)}">${variant.label}</text></g
+      )}<circle class="plot-dot" cx="${cx}" cy="${cy}" r="4.2" /><text class="plot-name" x="${NAMES + 4}" y="${round(name + 4)}">${shortened(variant.label)}</text></g
     >`
   })
   return frame(title, height, [
@@ -114,7 +117,7 @@ function differencePlot({ comparisons, base }: AblationResult): Html {
     const { mean, low, high } = difference
     return markup`<g class="plot-${verdict === "not shown" ? "open" : verdict}"
       ><title>${label}: ${mean.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]</title
-      ><line class="plot-interval" x1="${px(low)}" x2="${px(high)}" y1="${y}" y2="${y}" /><circle class="plot-mean" cx="${px(mean)}" cy="${y}" r="4" /><text class="plot-name" x="${NAMES + 4}" y="${y + 3.8}">${label}</text></g
+      ><line class="plot-interval" x1="${px(low)}" x2="${px(high)}" y1="${y}" y2="${y}" /><circle class="plot-mean" cx="${px(mean)}" cy="${y}" r="4" /><text class="plot-name" x="${NAMES + 4}" y="${y + 4}">${shortened(label)}</text></g
     >`
   })
   return frame(`Dice minus that of ${base}, with intervals`, height, [
@@ -138,6 +141,8 @@ const axisLine = (y: number, to: number): Html =>
 
 const tickAt = (x: number, y: number, value: number): Html =>
   markup`<text class="tick" x="${x}" y="${y}" text-anchor="middle">${engineeringTick(value)}</text>`
+
+const shortened = (name: string): string => (name.length > LETTERS ? `${name.slice(0, LETTERS - 1)}…` : name)
 
 /** `4M`, `12.5G`; small numbers as they are. */
 function engineeringTick(value: number): string {

@@ -8,7 +8,7 @@
  * does not know is refused: a picture prepared in another way gives a mask that is wrong and looks right.
  */
 
-import { decodeModel, type DecodedModel, type DecodedValue } from "../../compiler/targets/onnx/decode.js"
+import type { DecodedModel, DecodedValue } from "../../compiler/targets/onnx/decode.js"
 import { CHANNEL_ORDERS } from "../data/images.js"
 import { messageOf } from "../data/data-error.js"
 import { maskOutput, type ModelPorts } from "../prediction/predictor.js"
@@ -16,6 +16,7 @@ import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
 import { UserError } from "../user-error.js"
 import type { Weights } from "./export-source.js"
 import { IMAGE_PREPARATION } from "./metadata.js"
+import { decodeOnnx } from "./own-onnx.js"
 
 export interface ExportedFile {
   readonly ports: ModelPorts
@@ -36,7 +37,7 @@ const FLOAT = 1
  * @throws UserError when it is no ONNX file, was not written by `mdl export`, or wants what this version does not know
  */
 export function readExported(bytes: Uint8Array, name: string): ExportedFile {
-  const model = decoded(bytes, name)
+  const model = decodeOnnx(bytes, name)
   const metadata = new Map(model.metadata)
   const field = (key: string): unknown => {
     const text = metadata.get(key)
@@ -69,16 +70,6 @@ export function readExported(bytes: Uint8Array, name: string): ExportedFile {
   }
   const dataFiles = [...new Set(model.tensors.flatMap(({ external }) => external?.location ?? []))]
   return { ports, tokenizer: note && described[1].tokenizer, weights: weights as Weights, dataFiles }
-}
-
-function decoded(bytes: Uint8Array, name: string): DecodedModel {
-  try {
-    const model = decodeModel(bytes)
-    if (model.irVersion > 0 && model.nodes.length > 0) return model
-  } catch (thrown) {
-    throw new UserError(`${name} is not an ONNX file, or is damaged: ${messageOf(thrown)}`, { cause: thrown })
-  }
-  throw new UserError(`${name} is not an ONNX file`)
 }
 
 function imagePort(model: DecodedModel, preparations: unknown, name: string): ModelPorts["image"] {

@@ -4,14 +4,10 @@
  * Takes: the path of a file that `mdl export` wrote. Gives: a predictor that prepares images and notes as the file says.
  */
 
-import { createHash } from "node:crypto"
-import { readFile } from "node:fs/promises"
-import { resolve } from "node:path"
-import { codeOf } from "../data/data-error.js"
 import { readExported } from "../deployment/exported-file.js"
+import { readOwnOnnx } from "../deployment/own-onnx.js"
 import { openOnnx } from "../onnx/run.js"
 import { createTokenizer } from "../tokenizers/tokenizer.js"
-import { UserError } from "../user-error.js"
 import { caseRows, type Predictor, stackCases } from "./predictor.js"
 
 /**
@@ -29,7 +25,7 @@ export async function openOnnxPredictor(path: string, batch: number): Promise<Pr
   const wanted = new Set(model.inputs)
   return {
     ports,
-    origin: { kind: "onnx", file, sha256: createHash("sha256").update(bytes).digest("hex") },
+    origin: { kind: "onnx", file, sha256 },
     tokenizer: tokenizer && (await createTokenizer(tokenizer)),
     batch,
     async run(cases) {
@@ -37,17 +33,5 @@ export async function openOnnxPredictor(path: string, batch: number): Promise<Pr
       return caseRows(await model.run(Object.fromEntries(stacked)), cases.length)
     },
     close: () => model.close(),
-  }
-}
-
-/** The bytes of a model file. @throws UserError when it cannot be read */
-export async function readModelFile(file: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await readFile(file))
-  } catch (thrown) {
-    const code = codeOf(thrown)
-    if (code === "ENOENT") throw new UserError(`there is no run or ONNX file ${file}`, { cause: thrown })
-    if (code === "ERR_FS_FILE_TOO_LARGE") throw new UserError(`${file} has more than 2 GB`, { cause: thrown })
-    throw thrown
   }
 }

@@ -2,13 +2,13 @@
  * From what a user named to a predictor: the folder of a run, or an ONNX file.
  */
 
-import { resolve } from "node:path"
 import { namesRun } from "../deployment/export-source.js"
 import { readExported } from "../deployment/exported-file.js"
+import { readOwnOnnx } from "../deployment/own-onnx.js"
 import type { CheckpointName } from "../runs/checkpoint.js"
 import { RunFolder } from "../runs/run-folder.js"
 import { UserError } from "../user-error.js"
-import { openOnnxPredictor, readModelFile } from "./onnx-predictor.js"
+import { openOnnxPredictor } from "./onnx-predictor.js"
 import type { ModelPorts, Predictor } from "./predictor.js"
 import { openRunPredictor, portsOfRun } from "./run-predictor.js"
 
@@ -44,7 +44,7 @@ export async function describeSource(source: string): Promise<DescribedSource> {
     return { ports: portsOfRun(record.description), prompt: record.data.prompt }
   }
   refuseModelText(source)
-  return { ports: readExported(await readModelFile(resolve(source)), source).ports, prompt: undefined }
+  return { ports: readExported((await readOwnOnnx(source)).bytes, source).ports, prompt: undefined }
 }
 
 /** @throws UserError for `file.mdl#...`: a text has no trained weights */

@@ -14,8 +14,8 @@ import { openRunDataset } from "../data/dataset.js"
 import { type Sample, SPLITS } from "../data/sample.js"
 import { type ExportedFile, readExported } from "../deployment/exported-file.js"
 import { toOnnx } from "../deployment/export-model.js"
+import { readOwnOnnx } from "../deployment/own-onnx.js"
 import { namesRun, openExportSource, type Weights } from "../deployment/export-source.js"
-import { readModelFile } from "../prediction/onnx-predictor.js"
 import { refuseModelText } from "../prediction/open-predictor.js"
 import { createTokenizer, type Tokenizer } from "../tokenizers/tokenizer.js"
 import type { CheckpointName } from "../runs/checkpoint.js"
@@ -47,7 +47,12 @@ export async function openModelToServe(
   if (!namesRun(source)) {
     refuseModelText(source)
     if (options.checkpoint !== undefined) throw new UserError("--checkpoint chooses among the weights of a run")
-    const bytes = await readModelFile(resolve(source))
+    const { bytes, dataFile } = await readOwnOnnx(source)
+    if (dataFile !== undefined) {
+      throw new UserError(
+        `${source} has its weights in a file of their own, which the page cannot load: export without --external-data`,
+      )
+    }
     return { ...(await described(bytes, source)), examples: [], remarks: [] }
   }
   const opened = await openExportSource(source, { checkpoint: options.checkpoint ?? "best" })

@@ -163,9 +163,9 @@ describe("told", () => {
     expect(plots.map(({ name }) => name)).toEqual(["differences", "parameters", "macs", "time"])
     for (const plot of plots) {
       const file = plotFile(plot)
-      expect(file).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 560 \d+"/)
+      expect(file).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 480 \d+"/)
       expect(file).not.toMatch(/NaN|Infinity|undefined/)
-      const height = Number(/viewBox="0 0 560 (\d+)"/.exec(file)![1])
+      const height = Number(/viewBox="0 0 480 (\d+)"/.exec(file)![1])
       const places = [...file.matchAll(/class="plot-name" x="[\d.]+" y="([\d.]+)"/g)].map(([, y]) => Number(y))
       expect(places).toHaveLength(plot.name === "differences" ? 30 : 31)
       const sorted = places.toSorted((a, b) => a - b)

@@ -59,7 +59,10 @@ describe("curvesOf", () => {
 })
 
 describe("thinned", () => {
-  const wave = Array.from({ length: 10_000 }, (_, x) => [x, x === 4321 ? 99 : x === 777 ? -99 : Math.sin(x / 50)] as const)
+  const wave = Array.from(
+    { length: 10_000 },
+    (_, x) => [x, x === 4321 ? 99 : x === 777 ? -99 : Math.sin(x / 50)] as const,
+  )
 
   it("keeps a short line as it is", () => expect(thinned(wave.slice(0, 20))).toEqual(wave.slice(0, 20)))
 

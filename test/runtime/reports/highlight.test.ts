@@ -24,10 +24,13 @@ describe("highlighted", () => {
     return readdirSync(path).flatMap((name) => (name.endsWith(".mdl") ? [join(path, name)] : []))
   })
 
-  it.each(files.map((path) => [path.slice(PACKAGE_ROOT.length + 1), path]))("keeps every character of %s", (_, path) => {
-    const text = readFileSync(path, "utf8")
-    expect(shownText(highlighted(text).text)).toBe(text)
-  })
+  it.each(files.map((path) => [path.slice(PACKAGE_ROOT.length + 1), path]))(
+    "keeps every character of %s",
+    (_, path) => {
+      const text = readFileSync(path, "utf8")
+      expect(shownText(highlighted(text).text)).toBe(text)
+    },
+  )
 
   it("tells comments, strings, numbers and keywords apart", () => {
     const text = '/// A <b>\nimport { A } from "std/a"\nloss l = 0.5 * a // end\n'

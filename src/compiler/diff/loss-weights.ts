@@ -1,0 +1,67 @@
+/**
+ * Losses and what they are multiplied with.
+ *
+ * Takes outlines; gives, by loss, whether it is new, gone, or weighed otherwise, and the operations that do nothing but
+ * weigh: a changed factor is told as the loss's weight, not a second time as a changed multiplication.
+ */
+
+import type { ModelOutline, Reference } from "./outline.js"
+
+export interface LossChange {
+  readonly name: string
+  readonly change: "added" | "removed" | "re-weighted"
+  /** what it is multiplied with, as far as that is written as numbers; absent where the loss is not there */
+  readonly before?: number
+  readonly after?: number
+}
+
+export interface LossWeight {
+  readonly weight: number
+  /** the multiplications between the loss and what is weighed */
+  readonly weighing: readonly string[]
+}
+
+/** The number that a loss is multiplied with: all factors and divisors on the way to what is no plain product. */
+export function lossWeight({ operations }: Pick<ModelOutline, "operations">, from: Reference): LossWeight {
+  const weighing: string[] = []
+  let weight = 1
+  for (let at = from; ; ) {
+    const [kind, name] = at.split(" ")
+    const operation = kind === "operation" ? operations.get(name!) : undefined
+    if (!operation || !["mul", "div"].includes(operation.op)) return { weight, weighing }
+    const factors = operation.inputs.map(scalarOf)
+    const index = operation.op === "div" ? 1 : factors.findIndex((factor) => factor !== undefined)
+    const factor = factors[index]
+    if (factor === undefined) return { weight, weighing }
+    weight = operation.op === "div" ? weight / factor : weight * factor
+    weighing.push(name!)
+    at = operation.inputs[1 - index]!
+  }
+}
+
+/** The number that a reference is; undefined for anything but one constant. */
+function scalarOf(reference: Reference): number | undefined {
+  const value = /^constant f32\[\] (\S+)$/.exec(reference)?.[1]
+  return value === undefined ? undefined : Number(value)
+}
+
+/** How the losses of two outlines differ in name and weight. */
+export function lossChanges(a: ModelOutline, b: ModelOutline): LossChange[] {
+  const gone = [...a.losses]
+    .filter(([name]) => !b.losses.has(name))
+    .map(([name, { from }]): LossChange => ({ name, change: "removed", before: lossWeight(a, from).weight }))
+  const others = [...b.losses].flatMap(([name, { from }]): LossChange[] => {
+    const after = lossWeight(b, from).weight
+    const was = a.losses.get(name)
+    if (!was) return [{ name, change: "added", after }]
+    const before = lossWeight(a, was.from).weight
+    return before === after ? [] : [{ name, change: "re-weighted", before, after }]
+  })
+  return [...gone, ...others]
+}
+
+/** Operations that only weigh a loss that both outlines have. */
+export function weighingOperations(a: ModelOutline, b: ModelOutline): ReadonlySet<string> {
+  const shared = [...b.losses].filter(([name]) => a.losses.has(name))
+  return new Set(shared.flatMap(([, { from }]) => lossWeight(b, from).weighing))
+}
