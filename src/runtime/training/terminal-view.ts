@@ -75,7 +75,8 @@ export function viewLines(view: ViewState, columns: number): readonly string[] {
   ]
 }
 
-function barText(share: number): string {
+/** A bar that is full at 1. */
+export function barText(share: number): string {
   const done = Math.round(share * BAR)
   return `${"█".repeat(done)}${"░".repeat(BAR - done)}`
 }
