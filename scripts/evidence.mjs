@@ -146,7 +146,8 @@ async function collect() {
       "data/dataset",
     ].map(load),
   )
-  let page = readFileSync(PAGE, "utf8")
+  const before = readFileSync(PAGE, "utf8")
+  let page = before
   for (const name of Object.keys(STUDIES)) {
     const folder = join(flags.out, name)
     const planned = existsSync(folder) ? await plan.readPlan(folder) : undefined
@@ -161,7 +162,7 @@ async function collect() {
     }
     process.stderr.write(`docs/results.md: ${name}${result.complete ? "" : ", not complete"}\n`)
   }
-  writeFileSync(PAGE, page)
+  if (page !== before) writeFileSync(PAGE, page)
 }
 
 /** Dice of the best mask that looks at nothing, on the data and at the size that the base was trained with. */

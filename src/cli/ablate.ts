@@ -214,7 +214,7 @@ class TaskProgress extends LineProgress {
     super.evaluated(entry, best)
     const { epoch, step, scores } = entry
     const dice = scores ? `, valid Dice ${scores.dice.mean.toFixed(4)}` : ""
-    process.send?.(`epoch ${epoch + 1} of ${this.epochs}, step ${step}${dice}`)
+    if (process.connected) process.send?.(`epoch ${epoch + 1} of ${this.epochs}, step ${step}${dice}`)
   }
 }
 

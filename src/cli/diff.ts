@@ -5,22 +5,43 @@
 import { Command } from "commander"
 import pc from "picocolors"
 import { diffModels, type ModelDiff, type ValueChange } from "../compiler/diff/diff.js"
-import { parseReference, requireModel } from "../runtime/model-file.js"
+import type { CheckpointFit, CheckpointTensor } from "../compiler/diff/checkpoint-fit.js"
+import type { LossChange } from "../compiler/diff/loss-weights.js"
+import { openSide } from "../runtime/model-side.js"
 import { engineering, grouped, print, printJson, table } from "./output.js"
+
+/** What --json gives. */
+export interface DiffReport extends ModelDiff {
+  /** of two ONNX files: whether the tensors in them differ; null where that is not known or there are no weights */
+  readonly weightsDiffer: boolean | null
+}
 
 export function diffCommand(): Command {
   return new Command("diff")
     .description("what changed between two models or ablations: sections, wiring, parameters, cost")
-    .argument("<a>", "file.mdl#name before")
-    .argument("<b>", "file.mdl#name after; `#name` alone means the same file")
-    .option("--json", "print as JSON")
-    .action((a: string, b: string, options: { json?: boolean }) => {
-      const before = parseReference(a)
-      const after = b.startsWith("#") ? { ...before, selector: b.slice(1) } : parseReference(b)
-      const diff = diffModels(requireModel(before).model, requireModel(after).model)
-      if (options.json) printJson(diff)
-      else print(formatDiff(diff))
+    .argument("<a>", "before: file.mdl#name, REVISION:file.mdl#name of a git revision, or an exported file.onnx")
+    .argument("<b>", "after, likewise; `#name` alone means the same file")
+    .option("--tensors", "list what of a checkpoint of the first fits the second, tensor by tensor")
+    .option("--json", "print as JSON, with the patch that turns the one into the other")
+    .action(async (a: string, b: string, options: { json?: boolean; tensors?: boolean }) => {
+      const before = await openSide(a, "before")
+      const after = await openSide(b.startsWith("#") ? `${fileOf(a)}${b}` : b, "after")
+      const known = before.weights !== undefined && after.weights !== undefined
+      const weightsDiffer = known ? before.weights !== after.weights : null
+      const report: DiffReport = { ...diffModels(before.model, after.model), weightsDiffer }
+      if (options.json) printJson(report)
+      else {
+        print(formatDiff(report))
+        if (weightsDiffer !== null) print(`weights: ${weightsDiffer ? "they differ" : "the same"}`)
+        if (options.tensors) print(`\n${formatTensors(report.checkpoint)}`)
+      }
     })
+}
+
+/** A reference without what stands behind its `#`. */
+function fileOf(reference: string): string {
+  const at = reference.lastIndexOf("#")
+  return at < 0 ? reference : reference.slice(0, at)
 }
 
 const MARKS = { added: pc.green("+"), removed: pc.red("-") } as const
@@ -30,9 +51,14 @@ export function formatDiff(diff: ModelDiff): string {
   const { before, after } = diff
   if (diff.isEmpty) return `${before.variant} and ${after.variant} are the same model`
   const lines: string[] = [pc.bold(`${before.variant} -> ${after.variant}`), ""]
+  if (!diff.haveCommonPart) lines.push("these are two models with no part in common: everything is new", "")
   const block = (title: string, entries: readonly string[]): void => {
     if (entries.length > 0) lines.push(title, ...entries.map((e) => `  ${e}`), "")
   }
+  block(
+    "renamed",
+    diff.renames.map(({ what, before: old, after: fresh }) => `${mark("")} ${what} ${old} -> ${fresh}`),
+  )
   block(
     "sections",
     diff.sections.map(({ section, change }) => `${mark(change)} ${section} ${change}`),
@@ -46,7 +72,7 @@ export function formatDiff(diff: ModelDiff): string {
   block("sizes", values(diff.sizes))
   block("inputs", values(diff.inputs))
   block("outputs", values(diff.outputs))
-  block("losses", values(diff.losses))
+  block("losses", diff.losses.map(lossText))
   block(
     "operations",
     grouping(diff.operations.map((o) => ({ ...o, text: `${mark(o.change)} ${o.scope}: ${o.change}, ${o.detail}` }))),
@@ -82,16 +108,47 @@ export function formatDiff(diff: ModelDiff): string {
         row("activations, training", before.activations.training, after.activations.training, (n) =>
           engineering(n, "B"),
         ),
+        ...stepRow(diff),
       ],
       [1, 2, 3],
     ),
   )
-  const { fits, missing, extra, misshaped } = diff.checkpoint
+  const { fits, missing, extra, misshaped, tensors } = diff.checkpoint
+  const renamed = tensors.filter(({ state }) => state === "renamed").length
   lines.push(
     "",
     `a checkpoint of ${before.variant} in ${after.variant}: ${fits} tensors fit, ${misshaped.length} have another shape, ${missing.length} are missing, ${extra.length} are left over`,
+    ...(renamed > 0 ? [`of those that are missing, ${renamed} are there under the name that they had before`] : []),
   )
   return lines.join("\n")
+}
+
+function lossText({ name, change, before, after }: LossChange): string {
+  const weights = [before, after].filter((weight) => weight !== undefined)
+  const shown = change === "rewired" ? "" : `, weight ${weights.map((w) => Number(w.toPrecision(6))).join(" -> ")}`
+  return `${mark(change)} ${name}: ${change}${shown}`
+}
+
+/** The estimate is for comparing: its absolute values are those of one machine. */
+function stepRow({ stepTime: { before, after } }: ModelDiff): string[][] {
+  if (!before || !after) return []
+  const share = after.milliseconds / before.milliseconds - 1
+  const name = before.batch === after.batch ? `batch ${before.batch}` : `batches ${before.batch}, ${after.batch}`
+  const change = share === 0 ? "" : `${share > 0 ? "+" : "-"}${Math.abs(100 * share).toFixed(0)} %`
+  return [[`step, ${name}, estimate`, `${before.milliseconds} ms`, `${after.milliseconds} ms`, change]]
+}
+
+/** Every tensor with whether it fits. */
+function formatTensors({ tensors }: CheckpointFit): string {
+  const detail = ({ state, was, before = "", after = "" }: CheckpointTensor): string => {
+    if (state === "misshaped") return `${before} -> ${after}`
+    return `${after || before}${was === undefined ? "" : ` as ${was}`}`
+  }
+  return table(
+    ["tensor", "", "type"],
+    tensors.map((tensor) => [tensor.name, tensor.state, detail(tensor)]),
+    [],
+  )
 }
 
 /** A long list, shortened; --json has all of it. */

@@ -6,18 +6,32 @@
 
 import { Command, InvalidArgumentError, Option } from "commander"
 import pc from "picocolors"
-import { exportModel, type ExportResult, ParityFailed } from "../runtime/deployment/export-model.js"
-import { formatParity } from "../runtime/onnx/parity.js"
+import type { RoundingReport } from "../runtime/deployment/calibrate.js"
+import {
+  exportModel,
+  type ExportResult,
+  formatReports,
+  ParityFailed,
+  USUAL_CASES,
+  WEIGHT_KINDS,
+  type WeightKind,
+} from "../runtime/deployment/export-model.js"
 import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
+import { UserError } from "../runtime/user-error.js"
 import { grouped, print, printJson } from "./output.js"
 
 interface ExportFlags {
   readonly out: string
   readonly opset: number
   readonly checkpoint: CheckpointName
-  readonly tolerance: number
+  readonly weights: WeightKind
+  readonly calibrate?: string
+  readonly cases: number
+  readonly externalData?: boolean
+  readonly tolerance?: number
   readonly seed?: number
   readonly parity: boolean
+  readonly parityWasm?: boolean
   readonly onnxText?: boolean
   readonly json?: boolean
 }
@@ -30,16 +44,30 @@ export function exportCommand(): Command {
     .requiredOption("-o, --out <file>", "the ONNX file to write")
     .option("--opset <n>", "ONNX operator set, 15 to 18", wholeNumber, 17)
     .addOption(new Option("--checkpoint <name>", "weights of a run").choices([...CHECKPOINT_NAMES]).default("best"))
-    .option("--tolerance <t>", "largest difference allowed, absolute or relative", positive, 1e-4)
+    .addOption(
+      new Option("--weights <kind>", "how weights are stored; int8 also computes in whole numbers")
+        .choices([...WEIGHT_KINDS])
+        .default("f32"),
+    )
+    .option("--calibrate <dir>", "data set to see the ranges for int8 on; a run's own when absent")
+    .option("--cases <n>", "most cases to calibrate on, and to measure int8 on", wholeNumber, USUAL_CASES)
+    .option("--external-data", "large weights in a file of their own, FILE.data (always so past 2 GB)")
+    .option(
+      "--tolerance <t>",
+      "largest difference allowed, absolute or relative (default: 1e-4; 0.02 for f16)",
+      positive,
+    )
     .option("--seed <n>", "seed of the first values of an untrained model", wholeNumber)
     .option("--no-parity", "write the file without the comparison")
+    .option("--parity-wasm", "compare in WebAssembly too, as browsers run it")
     .option("--onnx-text", "also write the model as text, FILE.txt")
     .option("--json", "print the result as JSON and nothing else")
     .action(async (source: string, flags: ExportFlags) => {
-      const { out, opset, checkpoint, tolerance, seed, parity, json } = flags
+      const { json, onnxText: text, parityWasm: wasm, ...options } = flags
       try {
-        const text = flags.onnxText === true
-        const result = await exportModel({ source, out, opset, checkpoint, tolerance, seed, parity, text })
+        if (options.cases < 1) throw new UserError("--cases 0 leaves nothing to calibrate on: give 1 or more")
+        if (wasm && !options.parity) throw new UserError("--parity-wasm and --no-parity exclude each other")
+        const result = await exportModel({ source, text, wasm, ...options })
         if (json) printJson({ written: true, ...result })
         else print(formatExport(result))
       } catch (error) {
@@ -51,24 +79,44 @@ export function exportCommand(): Command {
 
 /** The result as a person reads it. */
 export function formatExport(result: ExportResult): string {
-  const { file, textFile, opset, bytes, nodes, initializers, inputs, outputs, weights, parity, notes } = result
+  const { file, textFile, opset, bytes, nodes, initializers, inputs, outputs, weights, notes } = result
   const types = (tensors: ExportResult["inputs"]): string =>
     tensors.map(({ name, dtype, shape }) => `${name}: ${dtype}[${shape.join(", ")}]`).join(", ")
   const from =
     weights.kind === "trained"
       ? `${weights.run}, checkpoint ${weights.checkpoint}, step ${grouped(weights.step)}`
       : `first values, seed ${weights.seed} (not trained)`
+  const reports = formatReports(result)
+  const megabytes = (count: number): string => `${(count / 1e6).toFixed(2)} MB`
   const lines = [
     `${pc.bold(file)}`,
-    `  opset ${opset}, ${(bytes / 1e6).toFixed(2)} MB, ${grouped(nodes)} nodes, ${grouped(initializers)} constants`,
+    `  opset ${opset}, ${megabytes(bytes)}, ${grouped(nodes)} nodes, ${grouped(initializers)} constants`,
+    ...(result.data ? [`  beside   ${result.data.location}, ${megabytes(result.data.bytes)} of weights`] : []),
     `  inputs   ${types(inputs)}`,
     `  outputs  ${types(outputs)}`,
-    `  weights  ${from}`,
+    `  weights  ${from}${result.storage === "f32" ? "" : `, stored as ${result.storage}`}`,
     ...(textFile === undefined ? [] : [`  as text  ${textFile}`]),
-    ...(parity ? ["", formatParity(parity).trimEnd()] : []),
+    ...(reports === "" ? [] : ["", reports]),
+    ...(result.rounding ? ["", formatRounding(result.rounding)] : []),
     ...notes.map((note) => `${pc.yellow("note")}: ${note}`),
   ]
   return lines.join("\n")
+}
+
+function formatRounding({ calibration, measured, outputs, dice }: RoundingReport): string {
+  const share = (agreement: number | undefined): string =>
+    agreement === undefined ? "" : `, ${(100 * agreement).toFixed(3)} % on the same side of 0.5`
+  return [
+    `int8 against f32: ranges from ${grouped(calibration.cases)} cases (${calibration.split}), ` +
+      `differences on ${grouped(measured.cases)} cases (${measured.split})`,
+    ...outputs.map(
+      ({ name, maxAbs, meanAbs, agreement }) =>
+        `  ${name}  max abs ${maxAbs.toExponential(2)}, mean abs ${meanAbs.toExponential(2)}${share(agreement)}`,
+    ),
+    dice
+      ? `  Dice  ${dice.f32.toFixed(4)} as f32, ${dice.int8.toFixed(4)} as int8`
+      : "  Dice  not known: the cases have no masks",
+  ].join("\n")
 }
 
 function wholeNumber(text: string): number {

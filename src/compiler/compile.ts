@@ -5,6 +5,7 @@
  * of all stages. Pure: nothing is read or written but through the host.
  */
 
+import type { parse } from "../../grammar/parse.js"
 import { type Diagnostic, hasErrors } from "./diagnostics/diagnostic.js"
 import { checkTraining } from "./check/training.js"
 import { refuseVaried, selectVariant, variedChoices, type Variant } from "./elaborate/ablations.js"
@@ -18,6 +19,8 @@ export interface CompileOptions extends ElaborationOptions {
   readonly selector?: string | undefined
   /** check every value of a `vary` instead of refusing a model that has several; there is then no output */
   readonly everyValue?: boolean
+  /** how texts are parsed; an editor remembers what it has parsed already */
+  readonly parse?: typeof parse
 }
 
 export interface CompileResult {
@@ -32,7 +35,7 @@ export interface CompileResult {
 
 /** Parses, resolves, selects and elaborates. */
 export function compile(path: string, host: SourceHost, options: CompileOptions = {}): CompileResult {
-  const loaded = loadModules(path, host)
+  const loaded = loadModules(path, host, options.parse)
   const modules = loaded.output
   const sources = new Map([...(modules?.modules.values() ?? [])].map((m) => [m.path, m.text] as const))
   const diagnostics: Diagnostic[] = [...loaded.diagnostics]

@@ -95,6 +95,30 @@ export function summarise(model: ElaboratedModel): ModelSummary {
   }
 }
 
+/** What a part of a model costs: learned values, and multiply-accumulates for one image. */
+export interface PartCost {
+  readonly parameters: number
+  /** 0 for what exists in training only */
+  readonly macs: number
+}
+
+/** Costs of sections, and of single statements by their dotted name, without what the whole summary takes. */
+export function costsByName(model: ElaboratedModel): (section: string, part?: string) => PartCost {
+  const predict = predictProgram(model).graph
+  const { nodes, macsOf } = measure(
+    predict,
+    predict.outputs.map((o) => o.value),
+  )
+  const isIn = (name: string, part: string | undefined): boolean =>
+    part === undefined || name === part || name.startsWith(`${part}.`)
+  return (section, part) => ({
+    parameters: model.graph.parameters
+      .filter((p) => p.role === "param" && p.section === section && isIn(p.name, part))
+      .reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    macs: macsOf(nodes.filter(({ origin }) => origin.section === section && isIn(origin.scope, part))),
+  })
+}
+
 /** Of the programs as they run: cleaned up, one image at a time. What `--memory` limits is the second. */
 function peaks(model: ElaboratedModel): ModelSummary["peak"] {
   const peakOf = (program: ModelProgram): number =>

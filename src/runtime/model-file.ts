@@ -17,7 +17,7 @@ import { findTensor } from "../compiler/data-files/find-tensor.js"
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.js"
 import { renderTerminal } from "../compiler/diagnostics/render.js"
 import type { ElaboratedModel } from "../compiler/elaborate/model.js"
-import type { SourceHost } from "../compiler/resolve/modules.js"
+import type { HeldTensor, SourceHost } from "../compiler/resolve/modules.js"
 import { UserError } from "./user-error.js"
 
 /** The root of the package, both from `src/` and from `dist/src/`. */
@@ -73,16 +73,21 @@ export function fileHost(folder: string, first?: string): SourceHost {
     tensor(path, name) {
       const file = resolve(path)
       if (!isFileIn(resolve(folder), file)) return undefined
-      const { dtype, shape, bytes, decode } = findTensor(dataFile(file), path, name)
-      return {
-        dtype,
-        shape,
-        load() {
-          const stored = bytes()
-          const sha256 = createHash("sha256").update(`${dtype}[${shape.join()}]`).update(stored).digest("hex")
-          return { sha256, values: decode(stored) }
-        },
-      }
+      return heldTensor(dataFile(file), path, name)
+    },
+  }
+}
+
+/** The tensor `name` of a data file that the text calls `path`. @throws DataFileProblem */
+export function heldTensor(file: DataFile, path: string, name: string | undefined): HeldTensor {
+  const { dtype, shape, bytes, decode } = findTensor(file, path, name)
+  return {
+    dtype,
+    shape,
+    load() {
+      const stored = bytes()
+      const sha256 = createHash("sha256").update(`${dtype}[${shape.join()}]`).update(stored).digest("hex")
+      return { sha256, values: decode(stored) }
     },
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, truncateSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, truncateSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest"
 import { exportCommand } from "../../src/cli/export.js"
@@ -8,6 +8,7 @@ import { exportModel, ParityFailed } from "../../src/runtime/deployment/export-m
 import { compileRun, openExportSource } from "../../src/runtime/deployment/export-source.js"
 import { initialValues } from "../../src/runtime/deployment/initial-values.js"
 import { parseReference, requireModel } from "../../src/runtime/model-file.js"
+import { openOnnxPredictor } from "../../src/runtime/prediction/onnx-predictor.js"
 import { reportForRun } from "../../src/runtime/reports/report-for-run.js"
 import { RunFolder } from "../../src/runtime/runs/run-folder.js"
 import { writeAtomically } from "../../src/runtime/runs/atomic-file.js"
@@ -62,6 +63,42 @@ describe("export of a run", () => {
     const metadata = Object.fromEntries(decodeModel(readFileSync(result.file)).metadata)
     expect(JSON.parse(metadata["mdl.weights"]!)).toMatchObject({ kind: "trained", run: "run-Looking", step: 2 })
     expect(JSON.parse(metadata["mdl.notes"]!)).toMatchObject({ note: { tokenizer: { kind: "words", words: expect.arrayContaining(["lung"]) } } }) // prettier-ignore
+  })
+
+  it("stores weights in 16 bits and beside the file, and compares what a program would load", async () => {
+    const { stdout, error } = await cli(run, "-o", out("half.onnx"), "--json", "--weights", "f16", "--external-data")
+    expect(error).toBeUndefined()
+    const result = JSON.parse(stdout) as Awaited<ReturnType<typeof exportModel>>
+    expect(result).toMatchObject({ storage: "f16", parity: { passed: true, tolerance: 0.02 } })
+    expect(readFileSync(out("half.onnx.data"))).toHaveLength(result.data!.bytes)
+    expect(readdirSync(workshop.folder).filter((name) => name.includes("partial"))).toEqual([])
+    expect((await openOnnxPredictor(out("half.onnx"), 1)).ports.variant).toBe("Looking")
+  })
+
+  it("leaves nothing when weights beside the file fail the comparison", async () => {
+    const { error } = await cli(run, "-o", out("none.onnx"), "--external-data", "--tolerance", "1e-30")
+    expect(error).toBeInstanceOf(ParityFailed)
+    expect(readdirSync(workshop.folder).filter((name) => name.includes("none"))).toEqual([])
+  })
+
+  it("rounds to 8 bits by cases of the run's data, and says what that costs; in WebAssembly too", async () => {
+    const { stdout, error } = await cli(
+      run,
+      "-o",
+      out("int8.onnx"),
+      "--weights",
+      "int8",
+      "--cases",
+      "3",
+      "--parity-wasm",
+    )
+    expect(error).toBeUndefined()
+    expect(stdout).toContain("ONNX parity: passed (tolerance 0.0001)")
+    expect(stdout).toContain("ONNX parity, WebAssembly: passed")
+    expect(stdout).toContain("int8 against f32: ranges from 3 cases (train), differences on 3 cases (test)")
+    expect(stdout).toMatch(/Dice {2}0\.\d{4} as f32, 0\.\d{4} as int8/)
+    const types = decodeModel(readFileSync(out("int8.onnx"))).nodes.map((node) => node.op)
+    expect(types).toContain("QuantizeLinear")
   })
 
   it("uses the texts that the run keeps, whatever became of the file", async () => {

@@ -27,6 +27,10 @@ export interface Diagnostic {
   readonly notes: readonly string[]
   /** One thing to do about it. */
   readonly hint: string | undefined
+  /** What the hint suggests, where it is a text in the place of another: for the quick fixes of editors. */
+  readonly replacement?: { readonly span: Span; readonly text: string }
+  /** The library file whose import would mend it. */
+  readonly importFrom?: { readonly name: string; readonly path: string }
 }
 
 /** The label a one-line report points at: the first primary one, else the first of all. */

@@ -32,5 +32,14 @@ export function describe(fact: Fact): Diagnostic {
   // The table pairs each kind with the entry of that kind; TypeScript cannot follow the pairing through an index.
   const entry = FACTS[fact.kind] as FactEntry<Fact>
   const { title, labels, notes, hint } = entry.describe(fact)
-  return { code: entry.code, severity: entry.severity, title, labels, notes: notes ?? [], hint }
+  return { code: entry.code, severity: entry.severity, title, labels, notes: notes ?? [], hint, ...fixOf(fact) }
+}
+
+/** What would mend it, as data. A suggestion is always meant for the word at the fact's own place. */
+function fixOf(fact: Fact): Pick<Diagnostic, "replacement" | "importFrom"> {
+  if (fact.kind === "unknown-name" && fact.importFrom !== undefined) {
+    return { importFrom: { name: fact.name, path: fact.importFrom } }
+  }
+  if (!("suggestion" in fact) || fact.suggestion === undefined) return {}
+  return { replacement: { span: fact.span, text: fact.suggestion } }
 }

@@ -9,7 +9,7 @@ import type { ModelOutline, Reference } from "./outline.js"
 
 export interface LossChange {
   readonly name: string
-  readonly change: "added" | "removed" | "re-weighted"
+  readonly change: "added" | "removed" | "re-weighted" | "rewired"
   /** what it is multiplied with, as far as that is written as numbers; absent where the loss is not there */
   readonly before?: number
   readonly after?: number
@@ -17,6 +17,8 @@ export interface LossChange {
 
 export interface LossWeight {
   readonly weight: number
+  /** what is weighed */
+  readonly of: Reference
   /** the multiplications between the loss and what is weighed */
   readonly weighing: readonly string[]
 }
@@ -25,14 +27,14 @@ export interface LossWeight {
 export function lossWeight({ operations }: Pick<ModelOutline, "operations">, from: Reference): LossWeight {
   const weighing: string[] = []
   let weight = 1
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     const [kind, name] = at.split(" ")
     const operation = kind === "operation" ? operations.get(name!) : undefined
-    if (!operation || !["mul", "div"].includes(operation.op)) return { weight, weighing }
+    if (!operation || !["mul", "div"].includes(operation.op)) return { weight, of: at, weighing }
     const factors = operation.inputs.map(scalarOf)
     const index = operation.op === "div" ? 1 : factors.findIndex((factor) => factor !== undefined)
     const factor = factors[index]
-    if (factor === undefined) return { weight, weighing }
+    if (factor === undefined) return { weight, of: at, weighing }
     weight = operation.op === "div" ? weight / factor : weight * factor
     weighing.push(name!)
     at = operation.inputs[1 - index]!
@@ -51,14 +53,18 @@ export function lossChanges(a: ModelOutline, b: ModelOutline): LossChange[] {
     .filter(([name]) => !b.losses.has(name))
     .map(([name, { from }]): LossChange => ({ name, change: "removed", before: lossWeight(a, from).weight }))
   const others = [...b.losses].flatMap(([name, { from }]): LossChange[] => {
-    const after = lossWeight(b, from).weight
+    const { weight: after, of } = lossWeight(b, from)
     const was = a.losses.get(name)
     if (!was) return [{ name, change: "added", after }]
-    const before = lossWeight(a, was.from).weight
-    return before === after ? [] : [{ name, change: "re-weighted", before, after }]
+    const { weight: before, of: old } = lossWeight(a, was.from)
+    if (before !== after) return [{ name, change: "re-weighted", before, after }]
+    // Where the operation itself came or went, the operations tell it.
+    return old !== of && isIn(b, old) && isIn(a, of) ? [{ name, change: "rewired", before, after }] : []
   })
   return [...gone, ...others]
 }
+
+const isIn = ({ operations }: ModelOutline, reference: Reference): boolean => operations.has(reference.split(" ")[1]!)
 
 /** Operations that only weigh a loss that both outlines have. */
 export function weighingOperations(a: ModelOutline, b: ModelOutline): ReadonlySet<string> {

@@ -72,7 +72,7 @@ const INLINE_VALUES = 16
 export function outlineOf(model: ElaboratedModel): ModelOutline {
   const { graph } = model
   const names = new Naming(graph)
-  const tokenizers = new Map(
+  const tokenizers = new Map<string, PlainValue>(
     model.inputs.flatMap(({ name, kind, tokenizer }) =>
       kind === "tokens" ? [[`${name}_ids`, tokenizer ?? null] as const] : [],
     ),
@@ -110,9 +110,7 @@ export function outlineOf(model: ElaboratedModel): ModelOutline {
     outputs: new Map(
       graph.outputs.map(({ name, value }) => [name, { type: typeText(value), from: names.reference(value) }]),
     ),
-    losses: new Map(
-      graph.losses.map(({ name, section, value }) => [name, { section, from: names.reference(value) }]),
-    ),
+    losses: new Map(graph.losses.map(({ name, section, value }) => [name, { section, from: names.reference(value) }])),
     updates: new Map(
       graph.updates.map(({ state, value }) => [names.parameterName(state), { from: names.reference(value) }]),
     ),

@@ -10,7 +10,12 @@ import type { Entry, ModelOutline, Plain, Table, TableName } from "./outline.js"
 
 export type Edit =
   /** of a section, statement or parameter: the path and all below it, wherever they are named */
-  | { readonly edit: "rename"; readonly table: "paths" | "inputs" | "outputs"; readonly from: string; readonly to: string }
+  | {
+      readonly edit: "rename"
+      readonly table: "paths" | "inputs" | "outputs"
+      readonly from: string
+      readonly to: string
+    }
   | { readonly edit: "remove"; readonly table: TableName; readonly name: string }
   | { readonly edit: "add"; readonly table: TableName; readonly name: string; readonly entry: Entry }
   | {
@@ -36,7 +41,13 @@ const TABLES: readonly TableName[] = [
 ]
 
 /** The tables whose names are paths. */
-const BY_PATH: ReadonlySet<TableName> = new Set<TableName>(["sections", "parameters", "operations", "losses", "updates"])
+const BY_PATH: ReadonlySet<TableName> = new Set<TableName>([
+  "sections",
+  "parameters",
+  "operations",
+  "losses",
+  "updates",
+])
 
 /** What is left between two outlines, without renames: removals, then additions and changed fields. */
 export function editsBetween(a: ModelOutline, b: ModelOutline): Edit[] {

@@ -14,7 +14,10 @@ import { renamed, type Rename, samePlain } from "./patch.js"
 const ALIKE = { withParameters: 0.6, without: 0.7 }
 
 /** Renames in the order they have to be made in. */
-export function findRenames(a: ModelOutline, b: ModelOutline): { readonly renames: Rename[]; readonly after: ModelOutline } {
+export function findRenames(
+  a: ModelOutline,
+  b: ModelOutline,
+): { readonly renames: Rename[]; readonly after: ModelOutline } {
   const renames: Rename[] = []
   let after = a
   const make = (rename: Rename): void => {

@@ -395,7 +395,7 @@ export function checkNames(
 }
 
 /** The model that an ablation comes to; undefined where its bases lead nowhere, or in a circle. */
-function modelOf(ablation: AblationItem, home: Module): ModelItem | undefined {
+export function modelOf(ablation: AblationItem, home: Module): ModelItem | undefined {
   const seen = new Set<AblationItem>()
   for (let item = ablation, module = home; !seen.has(item);) {
     seen.add(item)

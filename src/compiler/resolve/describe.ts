@@ -46,10 +46,11 @@ export function describeSymbol(
   checkNames(module, graph, ({ span }, declaration) => {
     if (span.start <= offset && offset <= span.end) found ??= { span, declaration }
   })
-  return found && described(found.declaration, found.span, module, graph, model)
+  return found && describeDeclaration(found.declaration, found.span, module, graph, model)
 }
 
-function described(
+/** What `declaration` is, seen from the word at `span` in `module`. */
+export function describeDeclaration(
   declaration: Declaration,
   span: Span,
   module: Module,

@@ -79,10 +79,15 @@ export function resolveFile(importer: string, from: string): string {
   return parts.join("/")
 }
 
-/** Loads `path` and all it imports. The result has a root even when there are diagnostics, unless it cannot be read. */
+/**
+ * Loads `path` and all it imports. The result has a root even when there are diagnostics, unless it cannot be read.
+ *
+ * @param read how a text is parsed; an editor remembers what it has parsed already
+ */
 export function loadModules(
   path: string,
   host: SourceHost,
+  read: typeof parse = parse,
 ): { readonly output: ModuleGraph | undefined; readonly diagnostics: readonly Diagnostic[] } {
   const diagnostics: Diagnostic[] = []
   const modules = new Map<string, Module>()
@@ -94,7 +99,7 @@ export function loadModules(
     if (known) return known
     const text = host.read(modulePath)
     if (text === undefined) return undefined
-    const parsed = parse(modulePath, text)
+    const parsed = read(modulePath, text)
     diagnostics.push(...parsed.diagnostics)
     const module: Module = {
       path: modulePath,

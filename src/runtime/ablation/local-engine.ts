@@ -7,11 +7,9 @@
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { createWriteStream } from "node:fs"
-import { mkdir, readFile } from "node:fs/promises"
+import { mkdir, open, readFile } from "node:fs/promises"
 import { availableParallelism } from "node:os"
 import { dirname, join } from "node:path"
-import { finished } from "node:stream/promises"
 import { PACKAGE_ROOT } from "../model-file.js"
 import type { Engine, EngineWatch, Task, TaskEnd } from "./engine.js"
 
@@ -46,6 +44,7 @@ export function localEngine({ jobs, tool = TOOL }: LocalEngineOptions): Engine {
             broken ??= { thrown }
             return
           }
+          if (watch.signal?.aborted) return
           watch.started?.(task.name)
           const end = await runProcess(task, tool, jobs, watch)
           ends.set(task.name, end)
@@ -62,28 +61,26 @@ export function localEngine({ jobs, tool = TOOL }: LocalEngineOptions): Engine {
 async function runProcess(task: Task, tool: string, jobs: number, watch: EngineWatch): Promise<TaskEnd> {
   const { name, command, log } = task
   await mkdir(dirname(log), { recursive: true })
-  const written = createWriteStream(log, { flags: "a" })
-  await once(written, "open")
+  // The process writes the log itself: through us it would break off when we are gone.
+  const written = await open(log, "a")
   const child = spawn(process.execPath, [tool, ...command], {
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    stdio: ["ignore", written.fd, written.fd, "ipc"],
     detached: true,
     env: { ...process.env, NO_COLOR: "1", MDL_THREADS: process.env["MDL_THREADS"] ?? threadsFor(jobs) },
   })
-  child.stdout?.pipe(written, { end: false })
-  child.stderr?.pipe(written, { end: false })
   child.on("message", (message) => {
     if (typeof message === "string") watch.progress?.(name, message)
   })
   const stop = (): void => void child.kill("SIGINT")
   watch.signal?.addEventListener("abort", stop, { once: true })
+  if (watch.signal?.aborted) stop()
   let code: number | null
   let signal: NodeJS.Signals | null
   try {
     ;[code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null]
   } finally {
     watch.signal?.removeEventListener("abort", stop)
-    written.end()
-    await finished(written)
+    await written.close()
   }
   if (code === 0) return { name, outcome: "done", code, message: undefined }
   if (watch.signal?.aborted && (code === STOPPED || signal === "SIGINT"))

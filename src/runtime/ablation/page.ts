@@ -70,7 +70,8 @@ ${warnings.length > 0 && markup`<h2>Warnings of the trainings</h2><ul class="war
 
 function tiles({ variants, comparisons, seeds, base }: AblationResult): Html {
   const own = variants.find(({ label }) => label === base)
-  const [first] = comparisons
+  const parts = new Set(variants.filter(({ kind }) => kind !== "other").map(({ label }) => label))
+  const first = comparisons.find(({ label, verdict }) => verdict === "worse" && parts.has(label))
   return markup`<section class="tiles">
 <div class="card tile main"><div class="name">Dice, ${base}</div><div class="value">${own?.dice ? own.dice.mean.toFixed(3) : "-"}</div><div class="detail">mIoU ${overSeedsText(own?.iou ?? null)}, ${own ? amount(own.parameters.trainable) : "-"} trainable parameters</div></div>
 ${first && markup`<div class="card tile"><div class="name">matters most: ${first.label}</div><div class="value">${first.difference.mean.toFixed(3)}</div><div class="detail">${differenceText(first)}, p ${pText(first.adjusted)}</div></div>`}

@@ -98,7 +98,7 @@ function costPlot(
   })
   return frame(title, height, [
     y.ticks.map((tick) => horizontal(tick, py(tick), NAMES - 14)),
-    axisLine(bottom, NAMES - 14),
+    axisLine(bottom, LEFT, NAMES - 14),
     x.ticks.map((tick) => tickAt(px(tick), bottom + 15, tick)),
     markup`<text class="label" x="${NAMES - 14}" y="${height - 5}" text-anchor="end">${label}</text>`,
     dots,
@@ -122,7 +122,7 @@ function differencePlot({ comparisons, base }: AblationResult): Html {
   })
   return frame(`Dice minus that of ${base}, with intervals`, height, [
     markup`<line class="plot-zero" x1="${px(0)}" x2="${px(0)}" y1="${TOP - 6}" y2="${bottom}" />`,
-    axisLine(bottom, NAMES - 14),
+    axisLine(bottom, LEFT - 40, NAMES - 14),
     axis.ticks.map((tick) => tickAt(px(tick), bottom + 15, tick)),
     markup`<text class="label" x="${NAMES - 14}" y="${height - 5}" text-anchor="end">Dice minus that of ${base}</text>`,
     lines,
@@ -136,8 +136,8 @@ function frame(title: string, height: number, parts: readonly Part[]): Html {
 const horizontal = (tick: number, y: number, to: number): Html =>
   markup`<line class="grid" x1="${LEFT}" x2="${to}" y1="${y}" y2="${y}" /><text class="tick" x="${LEFT - 6}" y="${y + 3.5}" text-anchor="end">${tickText(tick)}</text>`
 
-const axisLine = (y: number, to: number): Html =>
-  markup`<line class="axis" x1="${LEFT - 40}" x2="${to}" y1="${y}" y2="${y}" />`
+const axisLine = (y: number, from: number, to: number): Html =>
+  markup`<line class="axis" x1="${from}" x2="${to}" y1="${y}" y2="${y}" />`
 
 const tickAt = (x: number, y: number, value: number): Html =>
   markup`<text class="tick" x="${x}" y="${y}" text-anchor="middle">${engineeringTick(value)}</text>`

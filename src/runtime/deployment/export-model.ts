@@ -12,22 +12,29 @@ import { join, resolve } from "node:path"
 import { optimise } from "../../compiler/passes/pipelines.js"
 import { predictProgram } from "../../compiler/passes/programs.js"
 import { OnnxExportError } from "../../compiler/targets/onnx/errors.js"
-import { exportOnnx, type ExportedModel, type ExportedTensor } from "../../compiler/targets/onnx/export.js"
+import {
+  exportOnnx,
+  observedModel,
+  type ExportedModel,
+  type ExportedTensor,
+  type ExportSpec,
+} from "../../compiler/targets/onnx/export.js"
 import { onnxText } from "../../compiler/targets/onnx/text.js"
 import { DataError } from "../data/data-error.js"
 import { BackendUnavailable } from "../native/backend.js"
 import { checkParity, formatParity, USUAL_TOLERANCE, type ParityInput, type ParityReport } from "../onnx/parity.js"
-import { OnnxRuntimeMissing } from "../onnx/run.js"
+import { OnnxRuntimeMissing, type Feeds, type Outputs } from "../onnx/run.js"
 import { writeAtomically } from "../runs/atomic-file.js"
 import type { CheckpointName } from "../runs/checkpoint.js"
 import { type HostTensor, NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
+import { CaseFeeder, chooseCases, measureRounding, observeRanges, type RoundingReport } from "./calibrate.js"
 import { openExportSource, type ExportSource, type Weights } from "./export-source.js"
 import { exportMetadata } from "./metadata.js"
 import { openPredictSession } from "./predict-session.js"
 import { predictRows } from "./native-rows.js"
 import { randomInputs, realInputs } from "./parity-inputs.js"
-import { makeFolderFor } from "./target-folder.js"
+import { type DataFileRecord, externalFor, recordOf, writeChecked } from "./write-onnx.js"
 
 export interface ExportOptions {
   /** `RUN`, `file.mdl` or `file.mdl#selector` */
@@ -45,7 +52,27 @@ export interface ExportOptions {
   readonly seed?: number | undefined
   /** whether to write the model's textual form beside the file, as `OUT.txt` */
   readonly text?: boolean | undefined
+  /** how weights are stored; `f32` when absent */
+  readonly weights?: WeightKind | undefined
+  /** whether large weights go to `OUT.data`; when absent, only when the file would pass 2 GB */
+  readonly externalData?: boolean | undefined
+  /** folder of the data set whose cases int8 weights are calibrated on; that of the run when absent */
+  readonly calibrate?: string | undefined
+  /** most cases to calibrate on, and most to measure on; `USUAL_CASES` when absent */
+  readonly cases?: number | undefined
+  /** whether to compare in WebAssembly too */
+  readonly wasm?: boolean | undefined
 }
+
+/** How weights can be stored. */
+export const WEIGHT_KINDS = ["f32", "f16", "int8"] as const
+export type WeightKind = (typeof WEIGHT_KINDS)[number]
+
+/** As many cases as quantisation tools look at: ranges hardly move after some tens. */
+export const USUAL_CASES = 64
+
+/** Weights of 16 bits are rounded to 11 digits (2^-11 = 5e-4), and the differences add up from layer to layer. */
+const HALF_TOLERANCE = 2e-2
 
 export interface ExportResult {
   /** absolute path of the ONNX file */
@@ -58,13 +85,20 @@ export interface ExportResult {
   readonly bytes: number
   /** of the file, in hexadecimal */
   readonly sha256: string
+  /** the weights, when they are in a file of their own beside it */
+  readonly data: DataFileRecord | undefined
+  readonly storage: WeightKind
   readonly nodes: number
   readonly initializers: number
   readonly inputs: readonly ExportedTensor[]
   readonly outputs: readonly ExportedTensor[]
   readonly weights: Weights
-  /** undefined when no comparison was asked for */
+  /** undefined when no comparison was asked for; of int8 weights, the model that they were rounded from */
   readonly parity: ParityReport | undefined
+  /** the same comparison in WebAssembly, when it was asked for */
+  readonly parityWasm: ParityReport | undefined
+  /** what int8 weights cost in accuracy */
+  readonly rounding: RoundingReport | undefined
   /** what the comparison did not cover, and why */
   readonly notes: readonly string[]
 }
@@ -75,7 +109,7 @@ export class ParityFailed extends UserError {
   constructor(readonly result: ExportResult & { readonly parity: ParityReport }) {
     super(
       `the ONNX model differs from the trainer by more than ${result.parity.tolerance}; ${result.file} was not written\n` +
-        `${formatParity(result.parity).trimEnd()}\n` +
+        `${formatReports(result)}\n` +
         "  This is a fault of the export, not of the model; please report it. A greater --tolerance accepts the difference.",
     )
   }
@@ -103,36 +137,82 @@ export class ParityNotChecked extends Error {
  *   native backend or ONNX Runtime is missing
  */
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
-  const { tolerance = USUAL_TOLERANCE } = options
+  const storage = options.weights ?? "f32"
+  const { tolerance = storage === "f16" ? HALF_TOLERANCE : USUAL_TOLERANCE, cases = USUAL_CASES } = options
   if (!(tolerance > 0)) throw new UserError(`a tolerance of ${tolerance} cannot be met: give a number above 0`)
+  if (storage !== "int8" && options.calibrate !== undefined) {
+    throw new UserError(`--calibrate is for --weights int8; ${storage} weights need no calibration`)
+  }
   const file = checkedTarget(options.out)
   const source = await openExportSource(options.source, {
     checkpoint: options.checkpoint ?? "best",
     seed: options.seed,
   })
-  const exported = toOnnx(source, options.opset)
-  const compared = options.parity === false ? undefined : await compare(source, exported, tolerance)
-  const result: ExportResult = {
-    file,
-    textFile: options.text ? `${file}.txt` : undefined,
-    model: source.model.name,
-    variant: source.model.variant,
-    opset: exported.opset,
-    bytes: exported.bytes.length,
-    sha256: createHash("sha256").update(exported.bytes).digest("hex"),
-    nodes: exported.nodes,
-    initializers: exported.initializers,
-    inputs: exported.inputs,
-    outputs: exported.outputs,
-    weights: source.weights,
-    parity: compared?.report,
-    notes: compared?.notes ?? ["the file was not compared with the trainer"],
-  }
-  if (compared && !compared.report.passed) throw new ParityFailed({ ...result, parity: compared.report })
-  await makeFolderFor(file)
-  await writeAtomically(file, exported.bytes)
+  const external = externalFor(file, options.externalData ?? false)
+  const rounding = storage === "int8" ? await calibrated(source, options, cases) : undefined
+  const exported = toOnnx(source, options.opset, {
+    external,
+    weights: rounding?.weights ?? (storage === "f16" ? { kind: "f16" } : { kind: "f32" }),
+  })
+  const data = exported.data && recordOf(exported.data)
+  let result: ExportResult | undefined
+  await writeChecked(file, exported, async (onnx) => {
+    const compared =
+      options.parity === false
+        ? undefined
+        : await compare(
+            source,
+            rounding?.f32 ?? exported,
+            rounding?.f32.bytes ?? onnx,
+            tolerance,
+            options.wasm ?? false,
+          )
+    result = {
+      file,
+      textFile: options.text ? `${file}.txt` : undefined,
+      model: source.model.name,
+      variant: source.model.variant,
+      opset: exported.opset,
+      bytes: exported.bytes.length,
+      sha256: createHash("sha256").update(exported.bytes).digest("hex"),
+      data,
+      storage,
+      nodes: exported.nodes,
+      initializers: exported.initializers,
+      inputs: exported.inputs,
+      outputs: exported.outputs,
+      weights: source.weights,
+      parity: compared?.report,
+      parityWasm: compared?.wasm,
+      rounding: rounding && (await measureRounding(rounding.f32.bytes, onnx, rounding.feeder, rounding.cases)),
+      notes: [...exported.notes, ...(compared?.notes ?? ["the file was not compared with the trainer"])],
+    }
+    const passed = [compared?.report, compared?.wasm].every((report) => report?.passed ?? true)
+    if (compared && !passed) throw new ParityFailed({ ...result, parity: compared.report })
+  })
+  if (!result) throw new Error("the file was written without its check")
   if (result.textFile !== undefined) await writeAtomically(result.textFile, onnxText(exported.bytes))
   return result
+}
+
+/** What int8 weights are made of: the f32 model, the ranges seen on cases, and what to measure with. */
+async function calibrated(source: ExportSource, options: ExportOptions, most: number) {
+  const cases = await chooseCases(source, options.calibrate, most)
+  const f32 = toOnnx(source, options.opset)
+  const observed = observedModel(onnxSpec(source, options.opset))
+  if (!observed) throw new UserError(`${source.model.variant} has no layer that int8 is for: use --weights f16`)
+  const feeder = await CaseFeeder.of(f32.bytes, f32.inputs)
+  const ranges = await observeRanges(observed, feeder, cases.calibration)
+  return { f32, feeder, cases, weights: { kind: "int8", ranges } as const }
+}
+
+/** The comparisons as tables for people. */
+export function formatReports({ parity, parityWasm }: Pick<ExportResult, "parity" | "parityWasm">): string {
+  const tables = [parity && formatParity(parity), parityWasm && formatParity(parityWasm, "ONNX parity, WebAssembly")]
+  return tables
+    .filter((table) => table !== undefined)
+    .join("\n")
+    .trimEnd()
 }
 
 /** The absolute path to write to. @throws UserError for a folder or a model text */
@@ -145,44 +225,66 @@ function checkedTarget(out: string): string {
   return file
 }
 
+/** How a file is written, besides what it is of. */
+export type StorageOptions = Pick<ExportSpec, "external" | "weights">
+
 /**
  * The ONNX file of a source, in memory and not compared with anything.
  *
  * @throws UserError when the model or the opset does not allow it
  */
-export function toOnnx(source: ExportSource, opset?: number): ExportedModel {
-  const { model, parameters } = source
+export function toOnnx(source: ExportSource, opset?: number, storage: StorageOptions = {}): ExportedModel {
   try {
-    return exportOnnx({
-      name: model.variant.replace(/[^A-Za-z0-9_]+/g, "_"),
-      graph: optimise("onnx", predictProgram(model)).program.graph,
-      parameters,
-      symbols: ["N"],
-      metadata: exportMetadata(source),
-      ...(opset === undefined ? {} : { opset }),
-      ...(model.doc === undefined ? {} : { doc: model.doc }),
-    })
+    return exportOnnx({ ...onnxSpec(source, opset, storage.weights?.kind), ...storage })
   } catch (error) {
     if (error instanceof OnnxExportError) throw new UserError(error.message, { cause: error })
     throw error
   }
 }
 
+function onnxSpec(source: ExportSource, opset: number | undefined, storage: WeightKind = "f32"): ExportSpec {
+  const { model, parameters } = source
+  return {
+    name: model.variant.replace(/[^A-Za-z0-9_]+/g, "_"),
+    graph: optimise("onnx", predictProgram(model)).program.graph,
+    parameters,
+    symbols: ["N"],
+    metadata: { ...exportMetadata(source), "mdl.storage": storage },
+    ...(opset === undefined ? {} : { opset }),
+    ...(model.doc === undefined ? {} : { doc: model.doc }),
+  }
+}
+
+interface Comparison {
+  readonly report: ParityReport
+  readonly wasm: ParityReport | undefined
+  readonly notes: readonly string[]
+}
+
+/** @param onnx what to compare: the bytes of `exported`, or its path */
 async function compare(
   source: ExportSource,
   exported: ExportedModel,
+  onnx: Uint8Array | string,
   tolerance: number,
-): Promise<{ readonly report: ParityReport; readonly notes: readonly string[] }> {
+  wasm: boolean,
+): Promise<Comparison> {
+  if (wasm && typeof onnx === "string") {
+    throw new UserError("--parity-wasm cannot load weights in a file of their own: leave out one of the two")
+  }
   const { inputs: real, notes } = await realCases(source, exported)
   try {
     return await withSession(source, async (session) => {
-      const report = await checkParity({
-        onnx: exported.bytes,
-        predict: (feeds) => Promise.resolve(predictRows(session, feeds, exported.outputs)),
-        inputs: [...randomInputs(source.model, exported.inputs), ...real],
-        tolerance,
-      })
-      return { report, notes }
+      const known = new Map<Feeds, Outputs>()
+      const predict = (feeds: Feeds): Promise<Outputs> => {
+        const outputs = known.get(feeds) ?? predictRows(session, feeds, exported.outputs)
+        known.set(feeds, outputs)
+        return Promise.resolve(outputs)
+      }
+      const inputs = [...randomInputs(source.model, exported.inputs), ...real]
+      const request = { onnx, predict, inputs, tolerance }
+      const report = await checkParity(request)
+      return { report, wasm: wasm ? await checkParity({ ...request, engine: "wasm" }) : undefined, notes }
     })
   } catch (error) {
     if (error instanceof BackendUnavailable) throw new ParityNotChecked("native backend missing", error)

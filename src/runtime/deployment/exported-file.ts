@@ -23,8 +23,6 @@ export interface ExportedFile {
   /** undefined for a model that reads no note; `createTokenizer` checks it */
   readonly tokenizer: TokenizerDescription | undefined
   readonly weights: Weights
-  /** files beside it that hold weights (ONNX's external data); none for most models */
-  readonly dataFiles: readonly string[]
 }
 
 /** `onnx.TensorProto.DataType` */
@@ -68,8 +66,7 @@ export function readExported(bytes: Uint8Array, name: string): ExportedFile {
   if (unknown.length > 0) {
     throw new UserError(`${name} has inputs besides an image and a note: ${unknown.map((i) => i.name).join(", ")}`)
   }
-  const dataFiles = [...new Set(model.tensors.flatMap(({ external }) => external?.location ?? []))]
-  return { ports, tokenizer: note && described[1].tokenizer, weights: weights as Weights, dataFiles }
+  return { ports, tokenizer: note && described[1].tokenizer, weights: weights as Weights }
 }
 
 function imagePort(model: DecodedModel, preparations: unknown, name: string): ModelPorts["image"] {

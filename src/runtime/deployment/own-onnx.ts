@@ -104,7 +104,10 @@ async function checkedDataFile(
     const found = await stat(weights)
     if (!found.isFile()) throw refused(record.location, "that is no file")
     if (found.size !== record.bytes) {
-      throw refused(record.location, `that file has ${found.size} bytes instead of ${record.bytes}: copy both files again`)
+      throw refused(
+        record.location,
+        `that file has ${found.size} bytes instead of ${record.bytes}: copy both files again`,
+      )
     }
     await pipeline(createReadStream(weights), hash)
   } catch (thrown) {
@@ -112,7 +115,10 @@ async function checkedDataFile(
     throw refused(record.location, `that file is not beside it: keep both files together, under their names`)
   }
   if (hash.digest("hex") !== record.sha256) {
-    throw refused(record.location, "that file is not the one it was written with: copy both files again, or export again")
+    throw refused(
+      record.location,
+      "that file is not the one it was written with: copy both files again, or export again",
+    )
   }
   return weights
 }
@@ -127,5 +133,7 @@ function recordIn(metadata: ReadonlyMap<string, string>, path: string): DataFile
   } catch (thrown) {
     throw new UserError(`${path} is damaged: its ${DATA_FILE_KEY} is no JSON (${messageOf(thrown)})`, { cause: thrown })
   }
-  throw new UserError(`${path} has weights in another file, and does not say which (no ${DATA_FILE_KEY}): export it again`)
+  throw new UserError(
+    `${path} has weights in another file, and does not say which (no ${DATA_FILE_KEY}): export it again`,
+  )
 }

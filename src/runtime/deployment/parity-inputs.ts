@@ -15,11 +15,11 @@ import { readImage } from "../data/images.js"
 import { openRunDataset, samplesOf } from "../data/dataset.js"
 import { RandomStream } from "../data/random.js"
 import type { Sample, Split } from "../data/sample.js"
-import { stackCases } from "../prediction/predictor.js"
+import { type ModelPorts, stackCases } from "../prediction/predictor.js"
 import type { ParityInput } from "../onnx/parity.js"
 import type { Feeds, RuntimeTensor } from "../onnx/run.js"
 import type { RunData } from "../runs/run-folder.js"
-import { createTokenizer, type TokenizerDescription } from "../tokenizers/tokenizer.js"
+import { createTokenizer, type Tokenizer, type TokenizerDescription } from "../tokenizers/tokenizer.js"
 import { planInputs } from "../training/feeds.js"
 import { channelsOf } from "../training/split-loader.js"
 
@@ -94,27 +94,33 @@ export async function realInputs(request: {
   return inputs
 }
 
-/** The feeds of some cases, one row each: image and note as the training program gets them. */
+/** The feeds of some cases of a run's data set, as the training program gets them. */
 async function caseBatch(
   description: TrainerDescription,
   tokenizers: Readonly<Record<string, TokenizerDescription>>,
   samples: readonly Sample[],
 ): Promise<Feeds> {
   const plan = planInputs(description)
-  const channels = channelsOf(description)
   const described = plan.note && tokenizers[plan.note.name]
-  const tokenizer = described && (await createTokenizer(described))
+  const ports = {
+    image: { name: plan.image.name, size: plan.size, channels: channelsOf(description) },
+    note: plan.note && { name: plan.note.name, length: plan.tokenLength },
+  }
+  return caseFeeds(ports, described && (await createTokenizer(described)), samples)
+}
+
+/** The feeds of some cases, one row each: image and note. @throws DataError for an image that cannot be read */
+export async function caseFeeds(
+  ports: Pick<ModelPorts, "image" | "note">,
+  tokenizer: Tokenizer | undefined,
+  samples: readonly Sample[],
+): Promise<Feeds> {
+  const { image, note: port } = ports
   const cases = await Promise.all(
     samples.map(async ({ imagePath, note }) => ({
-      image: await readImage(imagePath, plan.size, channels),
-      note: tokenizer?.encode(note, plan.tokenLength),
+      image: await readImage(imagePath, image.size, image.channels),
+      note: port && tokenizer?.encode(note, port.length),
     })),
   )
-  return stackCases(
-    {
-      image: { name: plan.image.name, size: plan.size, channels },
-      note: plan.note && { name: plan.note.name, length: plan.tokenLength },
-    },
-    cases,
-  )
+  return stackCases(ports, cases)
 }

@@ -6,7 +6,7 @@
  * a model shows only at a second batch size, so the caller should give at least two.
  */
 
-import { openOnnx, type Feeds, type Outputs, type RuntimeTensor } from "./run.js"
+import { openOnnx, type Feeds, type OnnxEngine, type Outputs, type RuntimeTensor } from "./run.js"
 
 /** What two runs differ by in one output. */
 export interface OutputDifference {
@@ -45,12 +45,15 @@ export interface ParityReport {
 }
 
 export interface ParityRequest {
-  readonly onnx: Uint8Array
+  /** bytes of the file, or its path */
+  readonly onnx: Uint8Array | string
   /** runs the trainer's inference program */
   readonly predict: (feeds: Feeds) => Promise<Outputs>
   readonly inputs: readonly ParityInput[]
   /** largest difference allowed, see `withinTolerance`; 1e-4 when absent */
   readonly tolerance?: number
+  /** what runs the file; `native` when absent */
+  readonly engine?: OnnxEngine
 }
 
 export const USUAL_TOLERANCE = 1e-4
@@ -64,7 +67,7 @@ export const USUAL_TOLERANCE = 1e-4
 export async function checkParity(request: ParityRequest): Promise<ParityReport> {
   const { onnx, predict, inputs, tolerance = USUAL_TOLERANCE } = request
   if (inputs.length === 0) throw new RangeError("a parity check needs at least one input")
-  const model = await openOnnx(onnx)
+  const model = await openOnnx(onnx, request.engine === undefined ? {} : { engine: request.engine })
   try {
     const cases: ParityCase[] = []
     for (const { kind, batch, feeds } of inputs) {
@@ -140,8 +143,8 @@ function distance(a: number, b: number): number {
   return Number.isNaN(difference) ? Infinity : difference
 }
 
-/** The report as a table for people. */
-export function formatParity(report: ParityReport): string {
+/** The report as a table for people. @param title what was compared */
+export function formatParity(report: ParityReport, title = "ONNX parity"): string {
   const head = ["inputs", "batch", "output", "max abs", "max rel", "agreement", ""]
   const rows = report.cases.flatMap(({ kind, batch, outputs }) =>
     outputs.map((output) => [
@@ -161,8 +164,8 @@ export function formatParity(report: ParityReport): string {
       .join("  ")
       .trimEnd()
   const verdict = report.passed
-    ? `ONNX parity: passed (tolerance ${report.tolerance})`
-    : `ONNX parity: FAILED (tolerance ${report.tolerance})`
+    ? `${title}: passed (tolerance ${report.tolerance})`
+    : `${title}: FAILED (tolerance ${report.tolerance})`
   return [verdict, ...[head, ...rows].map(line)].join("\n") + "\n"
 }
 

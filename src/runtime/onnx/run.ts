@@ -44,7 +44,17 @@ export class OnnxRunError extends Error {
 
 type Runtime = Pick<typeof import("onnxruntime-node"), "InferenceSession" | "Tensor">
 
+/** `native`: ONNX Runtime's own library. `wasm`: its WebAssembly, which browsers run, here in Node. */
+export type OnnxEngine = "native" | "wasm"
+
 let loaded: Promise<Runtime> | undefined
+
+/** Loads ONNX Runtime's WebAssembly. One thread: more would be workers that keep the program from ending. */
+async function loadWasm(): Promise<Runtime> {
+  const runtime = await import("onnxruntime-web/wasm")
+  runtime.env.wasm.numThreads = 1
+  return runtime
+}
 
 /**
  * Loads ONNX Runtime, once.
@@ -81,6 +91,8 @@ export interface OnnxModel {
 export interface OpenOptions {
   /** threads within one operator; ONNX Runtime's choice (all cores) when absent */
   readonly threads?: number
+  /** `native` when absent; `wasm` takes bytes, not a path, and has one thread */
+  readonly engine?: OnnxEngine
 }
 
 /**
@@ -91,9 +103,12 @@ export interface OpenOptions {
  * @throws OnnxRunError when ONNX Runtime refuses the file
  */
 export async function openOnnx(model: Uint8Array | string, options: OpenOptions = {}): Promise<OnnxModel> {
-  const runtime = await loadOnnxRuntime()
+  const wasm = options.engine === "wasm"
+  if (wasm && typeof model === "string")
+    throw new OnnxRunError(`WebAssembly reads no files: give the bytes of ${model}`)
+  const runtime = wasm ? await loadWasm() : await loadOnnxRuntime()
   const settings: InferenceSession.SessionOptions = {
-    executionProviders: ["cpu"],
+    executionProviders: [wasm ? "wasm" : "cpu"],
     logSeverityLevel: 3,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   }

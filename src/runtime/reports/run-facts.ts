@@ -165,7 +165,7 @@ export async function environmentOf({ versions, created, weights }: RunRecord): 
     ["Node", versionText("node")],
     ["system", `${process.platform} ${process.arch}`],
     ["processors", `${processors.length} x ${processors[0]?.model.trim() || process.arch}`],
-    ["threads", threads ?? `${availableParallelism()}, as many as there are processors for it`],
+    ["threads", threads ?? `${availableParallelism()}, one for each processor`],
     ["memory", sizeText(totalmem())],
   ]
 }

@@ -17,7 +17,11 @@ import { tableCard } from "./tables.js"
 /** What each section of the model has and costs. */
 export function modelSection({ reference, sizes, sections, parameters, macs }: ModelFacts): Html {
   const symbols = Object.entries(sizes).map(([name, size]) => `${name} = ${size}`)
-  const about = [reference, ...symbols, ...(macs ? ["MACs of one image"] : [])].join(", ")
+  const about = [
+    reference,
+    ...symbols,
+    ...(macs ? [`MACs of one image (a training step: ${amount(macs.training)})`] : []),
+  ].join(", ")
   const cost = (section: SectionFacts): Part[] => {
     if (!macs) return []
     if (!section.cost) return ["", ""]

@@ -28,7 +28,7 @@ main { max-width: 1160px; margin: 0 auto; padding: 28px 20px 56px; }
 header h1 { font-size: 26px; line-height: 1.2; margin: 0; letter-spacing: -0.01em; overflow-wrap: anywhere; }
 header h1 small { font-size: 17px; font-weight: 500; color: var(--soft); margin-left: 6px; }
 header p { margin: 4px 0 0; color: var(--soft); overflow-wrap: anywhere; }
-h2 { font-size: 17px; margin: 34px 0 10px; }
+h2 { font-size: 17px; margin: 34px 0 10px; overflow-wrap: anywhere; }
 h2 small { font-weight: 400; font-size: 13.5px; color: var(--soft); margin-left: 6px; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 16px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(165px, 1fr)); gap: 12px; margin-top: 20px; }
@@ -76,6 +76,7 @@ svg { display: block; width: 100%; height: auto; }
 .case-body { display: flex; flex-wrap: wrap; gap: 14px; }
 .case-body figure { flex: 0 1 232px; margin: 0; min-width: 0; }
 .case-body img, .case-body svg { width: 100%; height: auto; border-radius: 6px; background: #000; display: block; }
+footer, .case-body figcaption, .tile .name, .badge { overflow-wrap: anywhere; min-width: 0; }
 .case-body figcaption { font-size: 12.5px; color: var(--soft); margin-top: 5px; display: flex; flex-wrap: wrap; gap: 2px 10px; }
 .texts { flex: 1 1 260px; min-width: 0; }
 .texts p { margin: 0 0 12px; overflow-wrap: anywhere; line-height: 1.7; }

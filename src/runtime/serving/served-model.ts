@@ -8,7 +8,6 @@
  * TensorFlow is not loaded. What the page needs is then read from the file itself, for a run as for a file.
  */
 
-import { resolve } from "node:path"
 import { DataError } from "../data/data-error.js"
 import { openRunDataset } from "../data/dataset.js"
 import { type Sample, SPLITS } from "../data/sample.js"
@@ -67,13 +66,7 @@ export async function openModelToServe(
 }
 
 async function described(bytes: Uint8Array, name: string): Promise<Omit<ModelToServe, "examples" | "remarks">> {
-  const { ports, tokenizer, weights, dataFiles } = readExported(bytes, name)
-  if (dataFiles.length > 0) {
-    throw new UserError(
-      `${name} keeps its weights in ${dataFiles.join(", ")}, and a browser wants them in one file: ` +
-        "export it in one piece, or use mdl predict",
-    )
-  }
+  const { ports, tokenizer, weights } = readExported(bytes, name)
   return { bytes, ports, weights: weightsText(weights), tokenizer: tokenizer && (await createTokenizer(tokenizer)) }
 }
 

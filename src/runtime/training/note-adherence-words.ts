@@ -38,9 +38,10 @@ export function effectRow({ change, cases, own, changed, dice, agreement }: Note
 /** How the rows are to be read. */
 export function adherenceRemarks(adherence: NoteAdherence): string[] {
   const { effects, permutations, emptyNoteTokens, movedToOtherHalf } = adherence
+  const [shufflings, seeds] = permutations.length === 1 ? ["shuffling", "seed"] : ["shufflings", "seeds"]
   const others = adherence.cases.filter(({ oppositeSide }) => oppositeSide === null).length
   return [
-    `another case's note: the mean of ${permutations.length} shufflings (seeds ${permutations.join(", ")})`,
+    `another case's note: the mean of ${permutations.length} ${shufflings} (${seeds} ${permutations.join(", ")})`,
     `opposite side: left and right exchanged; ${others} of ${adherence.cases.length} notes name no side and are not in it`,
     ...(movedToOtherHalf
       ? [

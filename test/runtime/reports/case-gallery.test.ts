@@ -1,6 +1,11 @@
 import fc from "fast-check"
+import { join } from "node:path"
+import sharp from "sharp"
 import { describe, expect, it } from "vitest"
-import { chooseCases } from "../../../src/runtime/reports/case-gallery.js"
+import type { Sample } from "../../../src/runtime/data/sample.js"
+import type { Predictor } from "../../../src/runtime/prediction/predictor.js"
+import { chooseCases, galleryOf } from "../../../src/runtime/reports/case-gallery.js"
+import { temporaryFolder } from "../data/temporary.js"
 import { formatSetting } from "../../../src/compiler/elaborate/values.js"
 
 const scored = (dice: number, id = `case${dice}`) => ({
@@ -37,6 +42,90 @@ describe("chooseCases", () => {
         expect(chooseCases(shuffled, 1).map(({ scored: { id } }) => id)).toEqual(["a", "c", "e"])
       }),
     )
+  })
+})
+
+describe("galleryOf", () => {
+  const SIZE = { height: 128, width: 128 }
+  const pixels = SIZE.height * SIZE.width
+  /** Values that look random and are always the same. */
+  const noise = (count: number): Float32Array =>
+    Float32Array.from({ length: count }, (_, i) => (Math.sin(i * i) + 1) / 2)
+
+  /** One case with an image of 900 x 600 pixels of noise; the left half is the truth. */
+  async function oneSample(): Promise<Sample> {
+    const folder = await temporaryFolder()
+    const [imagePath, maskPath] = [join(folder, "a.png"), join(folder, "mask_a.png")]
+    const raw = { width: 900, height: 600, channels: 1 } as const
+    const bytes = (value: (i: number) => number): Uint8Array =>
+      Uint8Array.from({ length: 900 * 600 }, (_, i) => value(i))
+    await sharp(
+      bytes((i) => 128 + 100 * Math.sin(i * i)),
+      { raw },
+    ).toFile(imagePath)
+    await sharp(
+      bytes((i) => (i % 900 < 450 ? 255 : 0)),
+      { raw },
+    ).toFile(maskPath)
+    return { id: "a", split: "test", imagePath, maskPath, note: "left" }
+  }
+
+  /** A model without a note that gives this probability, and this many distributions over patches. */
+  function predictorOf(probability: Float32Array, maps: number): Predictor {
+    const names = Array.from({ length: maps }, (_, i) => `map${i}`)
+    const share = new Float32Array(16).fill(1 / 16)
+    const outputs = { probability: { data: probability }, ...Object.fromEntries(names.map((name) => [name, { data: share }])) } // prettier-ignore
+    return {
+      ports: {
+        variant: "fake",
+        image: { name: "image", size: SIZE, channels: "rgb" },
+        note: undefined,
+        outputs: [{ name: "probability", shape: [1, 128, 128] }, ...names.map((name) => ({ name, shape: [16] }))],
+        mask: "probability",
+      },
+      origin: { kind: "onnx", file: "fake.onnx", sha256: "0" },
+      tokenizer: undefined,
+      batch: 1,
+      run: async (cases) => cases.map(() => outputs),
+      close: async () => {},
+    }
+  }
+  const gallery = async (probability: Float32Array, maps: number) =>
+    galleryOf(predictorOf(probability, maps), { split: "test", threshold: 0.5, cases: [scored(0.5, "a")] }, [await oneSample()], 1) // prettier-ignore
+
+  it("outlines truth and prediction, at the network's size", async () => {
+    const half = Float32Array.from({ length: pixels }, (_, i) => (i % 128 < 64 ? 0.9 : 0.1))
+    const { readsNotes, cases } = await gallery(half, 1)
+    expect(readsNotes).toBe(false)
+    const { overlay, image, heatmaps, heatmapsLeftOut } = cases[0]!
+    if (overlay.kind !== "outlines") throw new Error("it was painted")
+    expect(overlay.size).toEqual(SIZE)
+    // Both go round the left half: half of the probability lies on its edge, between the columns 63 and 64.
+    expect(overlay.prediction).toMatch(/^M[\d. L]+Z$/)
+    expect(
+      Math.max(
+        ...overlay.prediction
+          .slice(1, -1)
+          .split("L")
+          .map((point) => Number(point.split(" ")[0])),
+      ),
+    ).toBe(64)
+    expect([heatmaps.length, heatmapsLeftOut]).toEqual([1, 0])
+    const shown = await sharp(image.bytes).metadata()
+    expect([image.type, shown.format, shown.width, shown.height]).toEqual(["image/jpeg", "jpeg", 320, 213])
+    expect(image.size).toEqual({ height: 213, width: 320 })
+  })
+
+  it("stays small when a model predicts noise and has many maps", async () => {
+    const { cases } = await gallery(noise(pixels), 9)
+    const { overlay, image, heatmaps, heatmapsLeftOut } = cases[0]!
+    expect([heatmaps.length, heatmapsLeftOut]).toEqual([6, 3])
+    if (overlay.kind !== "picture") throw new Error("it was outlined")
+    const { width, height } = await sharp(overlay.picture.bytes).metadata()
+    expect([width, height]).toEqual([128, 128])
+    const bytes = [image, overlay.picture, ...heatmaps.map(({ picture }) => picture)].map((one) => one.bytes.length)
+    // Noise is the worst that there is to compress: three bytes for each of 320 x 213 pixels, uncompressed.
+    expect(Math.max(...bytes)).toBeLessThan(3 * 320 * 213)
   })
 })
 

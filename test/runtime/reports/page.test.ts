@@ -169,7 +169,7 @@ describe("renderReport", () => {
     const blind = renderReport({ ...data, gallery: { ...gallery!, readsNotes: false } })
     expect(blind).toContain("note, which the model does not read")
     const unscored = renderReport({ ...data, scores: [], baselines: [] })
-    expect(unscored).toContain("none of the model&#39;s outputs has the shape of its target")
+    expect(unscored).toContain("none of the model's outputs has the shape of its target")
     expect(unscored).not.toContain("Dice, test")
     expect(unscored).toContain("loss dice")
     const one: ReportData["curves"] = {

@@ -128,7 +128,10 @@ class ModelCheck {
       this.report(`constant ${name} has ${length} bytes, its shape [${shape.join(", ")}] wants ${expected}`)
       return
     }
-    this.known.set(name, bytes ? knownOfTensor({ dtype, shape, bytes }) : { type: { dtype, shape: shape.map(constant) } })
+    this.known.set(
+      name,
+      bytes ? knownOfTensor({ dtype, shape, bytes }) : { type: { dtype, shape: shape.map(constant) } },
+    )
   }
 
   /** Constants in another file stand there one after the other. */
@@ -136,7 +139,8 @@ class ModelCheck {
     const problem = locationProblem(location)
     if (problem !== undefined) this.report(`constant ${name} is stored in "${location}", and ${problem}`)
     const end = this.ends.get(location) ?? 0
-    if (!(offset >= end)) this.report(`constant ${name} begins at ${offset} of ${location}, which is taken up to ${end}`)
+    if (!(offset >= end))
+      this.report(`constant ${name} begins at ${offset} of ${location}, which is taken up to ${end}`)
     this.ends.set(location, offset + length)
   }
 

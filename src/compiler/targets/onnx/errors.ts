@@ -84,7 +84,7 @@ export class UnsizedDimension extends OnnxExportError {
 export class ModelTooLarge extends OnnxExportError {
   constructor(readonly bytes: number) {
     super(
-      `the model's weights take ${(bytes / 2 ** 30).toFixed(2)} GB; one ONNX file holds at most 2 GB, ` +
+      `the model's weights take ${(bytes / 2 ** 30).toFixed(2)} GB; one ONNX file holds at most 2 GB; ` +
         `the weights of a larger model go to a file of their own, as \`mdl export\` does`,
     )
   }

@@ -25,9 +25,7 @@ import type { BoundaryType, OnnxType } from "./tensors.js"
  * numbers too, for which the ranges of values must have been observed.
  */
 export type WeightStorage =
-  | { readonly kind: "f32" }
-  | { readonly kind: "f16" }
-  | { readonly kind: "int8"; readonly ranges: Ranges }
+  { readonly kind: "f32" } | { readonly kind: "f16" } | { readonly kind: "int8"; readonly ranges: Ranges }
 
 export interface ExportSpec {
   /** name of the model: that of the ONNX graph */

@@ -142,10 +142,7 @@ class Rounding {
     const scale = Math.fround((high - low) / (GREATEST - LEAST)) || 1
     this.scales.set(value, scale)
     const zero = Math.min(Math.max(Math.round(LEAST - low / scale), LEAST), GREATEST)
-    const factors = [
-      this.draft.literal(tensorOf("f32", [], [scale])),
-      this.draft.literal(tensorOf("i8", [], [zero])),
-    ]
+    const factors = [this.draft.literal(tensorOf("f32", [], [scale])), this.draft.literal(tensorOf("i8", [], [zero]))]
     const whole = this.append("QuantizeLinear", `${value}/int8`, [value, ...factors])
     return this.append("DequantizeLinear", `${value}/rounded`, [whole, ...factors])
   }
@@ -183,7 +180,13 @@ class Rounding {
     const inputs = [
       this.draft.tensor(`${name}/int8`, tensorOf("i8", tensor.shape, whole)),
       this.vector("f32", `${name}/scale`, scales),
-      this.draft.literal(tensorOf("i8", [scales.length], scales.map(() => 0))),
+      this.draft.literal(
+        tensorOf(
+          "i8",
+          [scales.length],
+          scales.map(() => 0),
+        ),
+      ),
     ]
     return { name: this.append("DequantizeLinear", `${name}/rounded`, inputs, axis), scales }
   }

@@ -115,7 +115,7 @@ describe("the exporter refuses", () => {
     draft.nodes.push({ name: "y", op: "Identity", inputs: ["w"], outputs: ["y"], attributes: {}, doc: "" })
     const write = (): unknown => encodeModel(draft, { name: "m", doc: undefined, metadata: {} })
     expect(write).toThrow(ModelTooLarge)
-    expect(write).toThrow(/2\.05 GB.*not supported yet/)
+    expect(write).toThrow(/2\.05 GB.*at most 2 GB; .*file of their own/)
   })
 
   it("with errors of one family, so that a caller can tell them from faults of the tool", () => {
