@@ -14,7 +14,13 @@ const SHAPES = {
   explain: [["src/runtime/explanations.ts", ["Explanation", "ExplanationPart"]]],
   summary: [["src/compiler/summary.ts", ["ModelSummary", "SectionSummary", "ParameterCount"]]],
   diff: [
-    ["src/compiler/diff/diff.ts", ["ModelDiff", "SectionChange", "ParameterChange", "OperationChange", "ValueChange"]],
+    ["src/cli/diff.ts", ["DiffReport"]],
+    ["src/compiler/diff/diff.ts", ["ModelDiff", "NameChange", "SectionChange", "ParameterChange", "ValueChange"]],
+    ["src/compiler/diff/operation-changes.ts", ["OperationChange"]],
+    ["src/compiler/diff/loss-weights.ts", ["LossChange"]],
+    ["src/compiler/diff/step-time.ts", ["StepTime"]],
+    ["src/compiler/diff/checkpoint-fit.ts", ["CheckpointFit", "CheckpointTensor"]],
+    ["src/compiler/diff/patch.ts", ["Edit", "Rename", "Renumbering", "Removal", "Addition", "Setting"]],
   ],
   compile: [["src/cli/compile.ts", ["CompileReport"]]],
   train: [

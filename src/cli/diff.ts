@@ -7,6 +7,7 @@ import pc from "picocolors"
 import { diffModels, type ModelDiff, type ValueChange } from "../compiler/diff/diff.js"
 import type { CheckpointFit, CheckpointTensor } from "../compiler/diff/checkpoint-fit.js"
 import type { LossChange } from "../compiler/diff/loss-weights.js"
+import type { OperationChange } from "../compiler/diff/operation-changes.js"
 import { openSide } from "../runtime/model-side.js"
 import { engineering, grouped, print, printJson, table } from "./output.js"
 
@@ -73,21 +74,16 @@ export function formatDiff(diff: ModelDiff): string {
   block("inputs", values(diff.inputs))
   block("outputs", values(diff.outputs))
   block("losses", diff.losses.map(lossText))
-  block(
-    "operations",
-    grouping(diff.operations.map((o) => ({ ...o, text: `${mark(o.change)} ${o.scope}: ${o.change}, ${o.detail}` }))),
-  )
+  block("operations", bySection(diff.operations))
   const gone = new Set(
     diff.sections.filter((s) => s.change === "added" || s.change === "removed").map((s) => s.section),
   )
   block(
     "parameters",
-    grouping(
+    shortened(
       diff.parameters
         .filter((p) => !gone.has(p.section))
-        .map((p) => ({
-          text: `${mark(p.change)} ${p.name}: ${p.change} ${[p.before, p.after].filter(Boolean).join(" -> ")}`,
-        })),
+        .map((p) => `${mark(p.change)} ${p.name}: ${p.change} ${[p.before, p.after].filter(Boolean).join(" -> ")}`),
     ),
   )
   block("training", values(diff.training))
@@ -151,8 +147,29 @@ function formatTensors({ tensors }: CheckpointFit): string {
   )
 }
 
-/** A long list, shortened; --json has all of it. */
-function grouping(entries: readonly { readonly text: string }[], most = 24): string[] {
-  const shown = entries.slice(0, most).map((e) => e.text)
-  return entries.length > most ? [...shown, `… and ${entries.length - most} more (--json lists all)`] : shown
+/** Under the name of each section, the statements without it. */
+function bySection(operations: readonly OperationChange[]): string[] {
+  const shown = operations.slice(0, MOST_LINES)
+  const sections = [...new Set(shown.map(({ section }) => section))]
+  const lines = sections.flatMap((section) => [
+    section || "(model)",
+    ...shown
+      .filter((operation) => operation.section === section)
+      .map(({ scope, change, detail }) => {
+        const name = section !== "" && scope.startsWith(`${section}.`) ? scope.slice(section.length + 1) : scope
+        return `  ${mark(change)} ${name}: ${change}, ${detail}`
+      }),
+  ])
+  return [...lines, ...notShown(operations.length)]
+}
+
+/** Of lists in the terminal; --json has all. */
+const MOST_LINES = 24
+
+const notShown = (length: number): string[] =>
+  length > MOST_LINES ? [`… and ${length - MOST_LINES} more (--json lists all)`] : []
+
+/** A long list, shortened. */
+function shortened(entries: readonly string[]): string[] {
+  return [...entries.slice(0, MOST_LINES), ...notShown(entries.length)]
 }

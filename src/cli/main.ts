@@ -26,6 +26,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     load: async () => (await import("./explain.js")).explainCommand(),
   },
   fmt: { summary: "format files", load: async () => (await import("./fmt.js")).fmtCommand() },
+  lsp: {
+    summary: "the language server, for editors",
+    load: async () => (await import("./lsp.js")).lspCommand(),
+  },
   summary: { summary: "shapes, parameters, cost", load: async () => (await import("./summary.js")).summaryCommand() },
   diff: { summary: "what an edit or an ablation changed", load: async () => (await import("./diff.js")).diffCommand() },
   compile: { summary: "make a trainer package", load: async () => (await import("./compile.js")).compileCommand() },

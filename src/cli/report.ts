@@ -56,7 +56,7 @@ export function reportCommand(): Command {
 }
 
 /** What was written, in lines. */
-export function writtenText({ file, bytes, scores, warnings }: WrittenReport): string {
+function writtenText({ file, bytes, scores, warnings }: WrittenReport): string {
   const { split, cases, dice, iou, convention } = scores ?? {}
   return [
     `${file} (${(bytes / 1e6).toFixed(2)} MB)`,

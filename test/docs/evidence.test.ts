@@ -11,7 +11,8 @@ import { temporaryFolder } from "../runtime/data/temporary.js"
 const SCRIPT = fileURLToPath(new URL("../../scripts/evidence.mjs", import.meta.url))
 const source = readFileSync(SCRIPT, "utf8")
 const page = (): string => readFileSync(new URL("../../docs/results.md", import.meta.url), "utf8")
-const studies = [...source.matchAll(/^ {2}(\w+): \{$/gm)].map(([, name]) => name!)
+const table = source.slice(source.indexOf("const STUDIES"), source.indexOf("const { values: flags }"))
+const studies = [...table.matchAll(/^ {2}(\w+): \{$/gm)].map(([, name]) => name!)
 const built = existsSync(new URL("../../dist/src/cli/main.js", import.meta.url))
 
 const evidence = (...words: string[]) => spawnSync(process.execPath, [SCRIPT, ...words], { encoding: "utf8" })

@@ -14,6 +14,7 @@ import type { Initializer } from "../ir/graph.js"
 import { summarise, type ModelSummary } from "../summary.js"
 import { checkpointFit, type CheckpointFit, renamer } from "./checkpoint-fit.js"
 import { lossChanges, type LossChange } from "./loss-weights.js"
+import { alignNumbers } from "./numbers.js"
 import { operationChanges, type OperationChange, readable } from "./operation-changes.js"
 import { type InputEntry, type ModelOutline, outlineOf } from "./outline.js"
 import { type Edit, editsBetween, type Rename, samePlain } from "./patch.js"
@@ -74,9 +75,9 @@ export function diffModels(a: ElaboratedModel, b: ElaboratedModel): ModelDiff {
   const before = summarise(a)
   const after = summarise(b)
   const [old, fresh] = [outlineOf(a), outlineOf(b)]
-  const { renames, after: named } = findRenames(old, fresh)
-  const edits = editsBetween(named, fresh)
-  const patch = [...renames, ...edits]
+  const { renames, after: called } = findRenames(old, fresh)
+  const { renumbering, after: named } = alignNumbers(called, fresh)
+  const patch = [...renames, ...(renumbering ? [renumbering] : []), ...editsBetween(named, fresh)]
   return {
     before,
     after,

@@ -8,25 +8,43 @@
 
 import type { Entry, ModelOutline, Plain, Table, TableName } from "./outline.js"
 
-export type Edit =
-  /** of a section, statement or parameter: the path and all below it, wherever they are named */
-  | {
-      readonly edit: "rename"
-      readonly table: "paths" | "inputs" | "outputs"
-      readonly from: string
-      readonly to: string
-    }
-  | { readonly edit: "remove"; readonly table: TableName; readonly name: string }
-  | { readonly edit: "add"; readonly table: TableName; readonly name: string; readonly entry: Entry }
-  | {
-      readonly edit: "set"
-      readonly table: TableName
-      readonly name: string
-      readonly field: string
-      readonly value: Plain
-    }
+/** Edits are made in their order. */
+export type Edit = Rename | Renumbering | Removal | Addition | Setting
 
-export type Rename = Extract<Edit, { edit: "rename" }>
+/** Of a section, statement or parameter: the path and all below it, wherever they are named. */
+export interface Rename {
+  readonly edit: "rename"
+  readonly table: "paths" | "inputs" | "outputs"
+  readonly from: string
+  readonly to: string
+}
+
+/** Of operations that share a name: all at once, old and new. */
+export interface Renumbering {
+  readonly edit: "renumber"
+  readonly names: readonly (readonly [string, string])[]
+}
+
+export interface Removal {
+  readonly edit: "remove"
+  readonly table: TableName
+  readonly name: string
+}
+
+export interface Addition {
+  readonly edit: "add"
+  readonly table: TableName
+  readonly name: string
+  readonly entry: Entry
+}
+
+export interface Setting {
+  readonly edit: "set"
+  readonly table: TableName
+  readonly name: string
+  readonly field: string
+  readonly value: Plain
+}
 
 const TABLES: readonly TableName[] = [
   "sizes",
@@ -80,9 +98,9 @@ export function applyPatch(outline: ModelOutline, patch: readonly Edit[]): Model
     changed.clear()
   }
   for (const edit of patch) {
-    if (edit.edit === "rename") {
+    if (edit.edit === "rename" || edit.edit === "renumber") {
       settle()
-      result = renamed(result, edit)
+      result = edit.edit === "rename" ? renamed(result, edit) : renumbered(result, edit)
       continue
     }
     const { table, name } = edit
@@ -137,6 +155,27 @@ export function renamed(outline: ModelOutline, rename: Rename): ModelOutline {
     return [name, entries]
   })
   return Object.fromEntries(tables) as unknown as ModelOutline
+}
+
+/** The outline with other numbers. @throws RangeError when two operations would share a name */
+export function renumbered(outline: ModelOutline, { names }: Renumbering): ModelOutline {
+  const fresh = new Map(names)
+  const reference = (text: string): string => {
+    const [kind, name, ...rest] = text.split(" ")
+    const other = kind === "operation" ? fresh.get(name!) : undefined
+    return other === undefined ? text : [kind, other, ...rest].join(" ")
+  }
+  const operations = new Map(
+    [...outline.operations].map(([name, entry]) => [
+      fresh.get(name) ?? name,
+      { ...entry, inputs: entry.inputs.map(reference) },
+    ]),
+  )
+  if (operations.size !== outline.operations.size) throw new RangeError("cannot renumber: two operations share a name")
+  const from = <E extends { readonly from: string }>(table: ReadonlyMap<string, E>): Map<string, E> =>
+    new Map([...table].map(([name, entry]) => [name, { ...entry, from: reference(entry.from) }]))
+  const { outputs, losses, updates } = outline
+  return { ...outline, operations, outputs: from(outputs), losses: from(losses), updates: from(updates) }
 }
 
 /** Sizes, inputs, sections and settings name nothing else. */

@@ -242,7 +242,8 @@ export function toOnnx(source: ExportSource, opset?: number, storage: StorageOpt
   }
 }
 
-function onnxSpec(source: ExportSource, opset: number | undefined, storage: WeightKind = "f32"): ExportSpec {
+/** What is written of a source, but for how. */
+export function onnxSpec(source: ExportSource, opset?: number, storage: WeightKind = "f32"): ExportSpec {
   const { model, parameters } = source
   return {
     name: model.variant.replace(/[^A-Za-z0-9_]+/g, "_"),

@@ -55,9 +55,8 @@ export async function readExportedSource(path: string, asked?: string): Promise<
       `${path} is damaged: the text in it is not the one it was made from (mdl.source_sha256 differs)`,
     )
   }
-  const sizes = sizesOf(exported, file)
-  const isOther = [...sizes].some(([symbol, size]) => exported.graph.sizes.get(symbol) !== size)
-  const model = isOther || asked !== undefined ? compiled(sizes, asked ?? variant) : exported
+  const sizes = otherSizes(exported, file)
+  const model = sizes.size > 0 || asked !== undefined ? compiled(sizes, asked ?? variant) : exported
   return { model, weights: weightsDigest(file) }
 }
 
@@ -69,14 +68,15 @@ function sourcesOf(kept: string, path: string): ReadonlyMap<string, string> {
   }
 }
 
-/** Sizes of symbols, where an input of the file has a number in the place of one. */
-function sizesOf({ graph }: ElaboratedModel, file: DecodedModel): ReadonlyMap<string, number> {
+/** Sizes of symbols where an input of the file has another than the text, as `mdl train --size` gives. */
+function otherSizes({ graph }: ElaboratedModel, file: DecodedModel): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>()
   for (const { name, value } of graph.inputs) {
     const { shape } = file.inputs.find((input) => input.name === name) ?? {}
     graph.values[value]!.type.shape.forEach((dim, axis) => {
-      const size = shape?.[axis]
-      if (typeof size === "number" && graph.sizes.has(format(dim))) sizes.set(format(dim), size)
+      const [symbol, size] = [format(dim), shape?.[axis]]
+      const written = graph.sizes.get(symbol)
+      if (typeof size === "number" && written !== undefined && written !== size) sizes.set(symbol, size)
     })
   }
   return sizes

@@ -63,10 +63,12 @@ export function dataWarnings(dataset: Dataset, kept: RunData): ReportWarning[] {
   const texts = [
     ...dataset.problems.map(({ what, fix }) => `${what}: ${fix}`),
     ...(subjects.count > 0
-      ? [`${subjects.count} subjects are in more than one split: ${listed(subjects.names, 4)}. Scores are too good`]
+      ? [
+          `${counted(subjects.count, "subject")} in more than one split: ${listed(subjects.names, 4)}. Scores are too good`,
+        ]
       : []),
     ...(files.count > 0
-      ? [`${files.count} files are in more than one split: ${listed(files.names, 4)}. Scores are too good`]
+      ? [`${counted(files.count, "file")} in more than one split: ${listed(files.names, 4)}. Scores are too good`]
       : []),
     ...(empty.length > 0
       ? [`${empty.length} of ${dataset.samples.length} notes are empty: ${listed(empty.map(({ id }) => id), 4)}`] // prettier-ignore
@@ -75,6 +77,8 @@ export function dataWarnings(dataset: Dataset, kept: RunData): ReportWarning[] {
   ]
   return texts.map((text) => ({ about: "data", text }))
 }
+
+const counted = (count: number, what: string): string => (count === 1 ? `1 ${what} is` : `${count} ${what}s are`)
 
 /** Whether the page shows other data than the run has learnt from. */
 function otherDataText(dataset: Dataset, kept: RunData): string[] {

@@ -14,7 +14,7 @@ import type { Spread } from "../metrics/segmentation.js"
 import type { NoteAdherence } from "../training/note-adherence.js"
 import { adherenceRemarks, effectHead, effectRow, levelText } from "../training/note-adherence-words.js"
 import { lineChart } from "./charts.js"
-import { MOST_POINTS, thinned } from "./curves.js"
+import { thinned } from "./curves.js"
 import { percent } from "./gallery.js"
 import { type Html, markup } from "./html.js"
 import type { Measured } from "./report-data.js"
@@ -69,7 +69,7 @@ function diceChart(dice: readonly number[]): Html {
     note: "best first",
     xLabel: "rank",
     range: [0, 1],
-    series: [{ name: "Dice", tone: "valid", points: thinned(sorted.map((value, i) => [i + 1, value]), MOST_POINTS) }], // prettier-ignore
+    series: [{ name: "Dice", tone: "valid", points: thinned(sorted.map((value, i) => [i + 1, value])) }], // prettier-ignore
   })
 }
 

@@ -67,7 +67,9 @@ function headline({ model, dataset, training }: ReportData): string {
   if (model.parameters.frozen > 0) parts.push(`${amount(model.parameters.frozen)} frozen`)
   if (dataset) parts.push(`data ${dataset.root.split(/[\\/]/).filter(Boolean).slice(-2).join("/")}`)
   if (training) {
-    parts.push(`seed ${training.seed}`, `${training.epochs} ${training.epochs === 1 ? "epoch" : "epochs"}`)
+    const { seed, epochs, steps } = training
+    const length = epochs === 0 ? `${steps} steps` : `${epochs} ${epochs === 1 ? "epoch" : "epochs"}`
+    parts.push(`seed ${seed}`, length)
     if (training.seconds !== undefined) parts.push(`trained in ${durationText(training.seconds)}`)
   }
   return parts.join(" · ")

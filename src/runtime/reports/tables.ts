@@ -7,7 +7,7 @@
 
 import { type Html, markup, type Part } from "./html.js"
 
-export interface Table {
+interface Table {
   readonly head: readonly string[]
   readonly rows: readonly (readonly Part[])[]
   /** columns that are set to the right */

@@ -141,7 +141,7 @@ describe("what is called otherwise is the same", () => {
   test("statements, one of which reads the other", () => {
     const text = TEXT.replaceAll("noisy", "thinned").replaceAll("deep", "deeper")
     const names = onlyRenames(diffModels(base, elaborated(compileText(text))))
-    expect(names).toEqual(["statement vision.deep -> vision.deeper", "statement vision.noisy -> vision.thinned"])
+    expect(names).toEqual(["statement vision.noisy -> vision.thinned", "statement vision.deep -> vision.deeper"])
   })
   test("an input, an output and a loss", () => {
     const text = TEXT.replaceAll("image", "scan").replaceAll("probability", "p").replaceAll("overlap", "dice")
@@ -193,7 +193,10 @@ model M {
       "let noisy = dropout(stem, rate)\n    let other = conv2d(stem, dim, kernel = 3)",
     )
     expect(diff.renames).toEqual([])
-    expect(diff.operations.map(({ scope, change }) => `${scope} ${change}`)).toEqual(["vision.other.y added"])
+    expect(diff.operations.map(({ scope, change }) => `${scope} ${change}`)).toEqual([
+      "vision.other.y added",
+      "vision.other added",
+    ])
   })
 })
 

@@ -31,7 +31,7 @@ describe("chooseCases", () => {
   })
 
   it("leaves out cases that the convention does not score", () => {
-    const cases = [scored(0.5), { ...scored(0, "empty"), leftOut: true }]
+    const cases = [scored(0.5), { ...scored(0, "empty"), leftOut: true as const }]
     expect(chooseCases(cases, 2).map(({ scored: { id } }) => id)).toEqual(["case0.5"])
   })
 

@@ -9,6 +9,7 @@ import { underAllConventions } from "../../../src/runtime/metrics/conventions.js
 import { summarise } from "../../../src/runtime/metrics/segmentation.js"
 import { maskPng } from "../../../src/runtime/data/pictures.js"
 import { contourPath } from "../../../src/runtime/reports/contours.js"
+import type { LossCheck } from "../../../src/runtime/reports/loss-checks.js"
 import type { Measured, Picture, ReportData, Score } from "../../../src/runtime/reports/report-data.js"
 
 export const SCORE: Score = {
@@ -23,7 +24,7 @@ export const SCORE: Score = {
 }
 
 /** The trainer's and the log's view of three losses: one as it should be, one dead, one that is not there. */
-export const LOSS_CHECKS: ReportData["lossChecks"] = [
+const LOSS_CHECKS: readonly LossCheck[] = [
   { name: "dice", epochs: 3, first: 2, last: 1, valid: 2.5, zero: [], constant: [], missing: [] },
   { name: "cvr", epochs: 3, first: 0, last: 0, valid: 0, zero: [1, 2, 3], constant: [], missing: [] },
   { name: "ccl", epochs: 3, first: undefined, last: undefined, valid: undefined, zero: [], constant: [], missing: [2] },

@@ -99,18 +99,18 @@ export function quantise(draft: Draft, ranges: Ranges): readonly string[] {
   const rounding = new Rounding(draft, ranges)
   const nodes = draft.nodes
   draft.nodes = []
-  const rounded = new Map<string, string>()
-  const round = (value: string): void => {
-    if (values.has(value)) rounded.set(value, rounding.value(value))
+  const roundAll = (names: readonly string[]): void => {
+    for (const name of names) if (values.has(name)) rounding.value(name)
   }
-  for (const { name } of draft.inputs) round(name)
+  roundAll(draft.inputs.map(({ name }) => name))
   for (const node of nodes) {
     const axis = layers.get(node.name)
-    const inputs = node.inputs.map((value, index) =>
-      values.get(value) === "all" || (axis !== undefined && index === 0) ? (rounded.get(value) ?? value) : value,
-    )
-    draft.append(axis === undefined ? { ...node, inputs } : { ...node, inputs: rounding.layer(node, inputs[0]!, axis) })
-    node.outputs.forEach(round)
+    const inputs =
+      axis === undefined
+        ? node.inputs.map((value) => (values.get(value) === "all" ? rounding.shared(value) : value))
+        : rounding.layer(node, axis)
+    draft.append({ ...node, inputs })
+    roundAll(node.outputs)
   }
   const read = new Set(draft.nodes.flatMap((node) => node.inputs))
   for (const name of [...draft.tensors.keys()]) if (!read.has(name)) draft.tensors.delete(name)
@@ -125,32 +125,59 @@ interface StoredWeight {
   readonly scales: readonly number[]
 }
 
+/** A value in whole numbers, and what they stand for. */
+interface RoundedValue {
+  /** name of the whole numbers */
+  readonly whole: string
+  readonly scale: number
+  /** names of scale and zero point */
+  readonly factors: readonly string[]
+}
+
 class Rounding {
-  /** scale by value */
-  private readonly scales = new Map<string, number>()
+  private readonly values = new Map<string, RoundedValue>()
+  /** what readers that are no layers get, by value */
+  private readonly forOthers = new Map<string, string>()
 
   constructor(
     private readonly draft: Draft,
     private readonly ranges: Ranges,
   ) {}
 
-  /** Rounds a value; gives the name of what its readers get. */
-  value(value: string): string {
+  /** Rounds a value. */
+  value(value: string): void {
     const range = this.ranges.get(value)
     if (!range) throw new Error(`no range was observed for ${value}`)
     const [low, high] = [Math.min(range.low, 0), Math.max(range.high, 0)]
     const scale = Math.fround((high - low) / (GREATEST - LEAST)) || 1
-    this.scales.set(value, scale)
     const zero = Math.min(Math.max(Math.round(LEAST - low / scale), LEAST), GREATEST)
     const factors = [this.draft.literal(tensorOf("f32", [], [scale])), this.draft.literal(tensorOf("i8", [], [zero]))]
     const whole = this.append("QuantizeLinear", `${value}/int8`, [value, ...factors])
-    return this.append("DequantizeLinear", `${value}/rounded`, [whole, ...factors])
+    this.values.set(value, { whole, scale, factors })
   }
 
-  /** The inputs of a layer that reads `input` (rounded) and weights of 8 bits. */
-  layer(node: DraftNode, input: string, axis: number): readonly string[] {
+  /** What readers that are no layers get of a rounded value. */
+  shared(value: string): string {
+    const known = this.forOthers.get(value)
+    if (known !== undefined) return known
+    const name = this.unrounded(value, `${value}/rounded`)
+    this.forOthers.set(value, name)
+    return name
+  }
+
+  private unrounded(value: string, wanted: string): string {
+    const { whole, factors } = this.values.get(value)!
+    return this.append("DequantizeLinear", wanted, [whole, ...factors])
+  }
+
+  /**
+   * The inputs of a layer with weights of 8 bits. Each layer has a DequantizeLinear of its own: ONNX Runtime fuses a layer
+   * only with one that nobody else reads.
+   */
+  layer(node: DraftNode, axis: number): readonly string[] {
     const [value, weight, bias] = node.inputs as [string, string, string | undefined]
-    const scale = this.scales.get(value)!
+    const input = this.unrounded(value, `${node.name}/input`)
+    const { scale } = this.values.get(value)!
     const biases = bias === undefined ? undefined : numbersOf(this.draft.tensors.get(bias)!)
     const stored = this.weight(weight, axis, (channel) => Math.abs(biases?.[channel] ?? 0) / scale / MOST_INT32)
     if (!biases) return [input, stored.name]

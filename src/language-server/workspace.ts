@@ -1,0 +1,185 @@
+/**
+ * The texts an editor works on, and what the compiler knows of them.
+ *
+ * Takes the documents that are open (they hide the files below them) and the folders of the workspace; gives parsed modules,
+ * their names and compiled models. What has been worked out is kept until a text changes: parsed texts by their content,
+ * everything else until the next edit.
+ */
+
+import { readdirSync } from "node:fs"
+import { dirname, join, relative, sep } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
+import { parse, type Parsed } from "../../grammar/parse.js"
+import { compile, type CompileResult } from "../compiler/compile.js"
+import type { Diagnostic } from "../compiler/diagnostics/diagnostic.js"
+import { SourceLines } from "../compiler/diagnostics/source-lines.js"
+import { type Occurrence, occurrencesOf } from "../compiler/editing/occurrences.js"
+import { loadModules, type ModuleGraph, type SourceHost } from "../compiler/resolve/modules.js"
+import { costsByName, type PartCost } from "../compiler/summary.js"
+import { fileHost, PACKAGE_ROOT } from "../runtime/model-file.js"
+
+/** A text with all it imports. */
+export interface Loaded {
+  readonly path: string
+  readonly graph: ModuleGraph
+  readonly diagnostics: readonly Diagnostic[]
+  readonly occurrences: readonly Occurrence[]
+}
+
+/** Costs of a compiled model by section and statement. */
+export type Costs = (section: string, part?: string) => PartCost
+
+const STANDARD = join(PACKAGE_ROOT, "std")
+/** Folders in which nobody keeps texts of their own. */
+const SKIPPED: ReadonlySet<string> = new Set(["node_modules", "dist"])
+/** The most files of a workspace that are searched for a name. */
+const MOST_FILES = 2000
+
+export class Workspace {
+  /** texts of open documents by path */
+  private readonly open = new Map<string, { readonly uri: string; readonly text: string }>()
+  private readonly parsed = new Map<string, { readonly text: string; readonly parsed: Parsed }>()
+  private readonly lineTables = new Map<string, SourceLines>()
+  private loaded = new Map<string, Loaded | undefined>()
+  private compiled = new Map<string, CompileResult>()
+  private costs = new Map<CompileResult, Costs>()
+  folders: readonly string[] = []
+
+  /** The path by which spans name the document: that of its file; `std/NAME` in the standard library. */
+  pathOf(uri: string): string {
+    if (!uri.startsWith("file:")) return uri
+    const file = fileURLToPath(uri)
+    const inside = relative(STANDARD, file)
+    const isStandard = !inside.startsWith("..") && inside.endsWith(".mdl") && !inside.includes(sep)
+    return isStandard ? `std/${inside.slice(0, -".mdl".length)}` : file
+  }
+
+  /** The address of the text that spans call `path`. */
+  uriOf(path: string): string {
+    const open = this.open.get(path)
+    if (open) return open.uri
+    if (path.startsWith("std/")) return pathToFileURL(join(PACKAGE_ROOT, `${path}.mdl`)).href
+    return path.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path) ? pathToFileURL(path).href : path
+  }
+
+  /** A document was opened or edited. */
+  change(uri: string, text: string): void {
+    this.open.set(this.pathOf(uri), { uri, text })
+    this.forget()
+  }
+
+  close(uri: string): void {
+    this.open.delete(this.pathOf(uri))
+    this.forget()
+  }
+
+  /** Something on the disk or in the editor is not as it was. */
+  forget(): void {
+    this.loaded = new Map()
+    this.compiled = new Map()
+    this.costs = new Map()
+  }
+
+  get openPaths(): readonly string[] {
+    return [...this.open.keys()]
+  }
+
+  /** The text of `path` with what it imports; undefined where there is no such text. */
+  load(path: string): Loaded | undefined {
+    if (!this.loaded.has(path)) {
+      const { output, diagnostics } = loadModules(path, this.hostOf(path), this.parse)
+      const loaded = output && { path, graph: output, diagnostics, occurrences: occurrencesOf(output.root, output) }
+      this.loaded.set(path, loaded)
+    }
+    return this.loaded.get(path)
+  }
+
+  /** Whether the model is known already, so that asking for it takes no time. */
+  hasCompiled(path: string, selector?: string): boolean {
+    return this.compiled.has(`${path}#${selector ?? ""}`)
+  }
+
+  /** The model or ablation `selector` of `path`, all stages. */
+  compile(path: string, selector?: string): CompileResult {
+    const key = `${path}#${selector ?? ""}`
+    const known = this.compiled.get(key)
+    if (known) return known
+    const result = compile(path, this.hostOf(path), { selector, everyValue: true, parse: this.parse })
+    this.compiled.set(key, result)
+    return result
+  }
+
+  /** The models that `path` itself defines. */
+  modelNames(path: string): readonly string[] {
+    const definitions = [...(this.load(path)?.graph.root.definitions.values() ?? [])]
+    return definitions.filter(({ kind }) => kind === "model").map(({ name }) => name.text)
+  }
+
+  /** What the parts of a model cost; undefined where it does not compile. */
+  costsOf(result: CompileResult): Costs | undefined {
+    if (!result.output) return undefined
+    const known = this.costs.get(result) ?? costsByName(result.output)
+    this.costs.set(result, known)
+    return known
+  }
+
+  /** Lines of the text that spans call `path`. */
+  lines(path: string): SourceLines {
+    const text = this.open.get(path)?.text ?? this.hostOf(path).read(path) ?? ""
+    const known = this.lineTables.get(path)
+    if (known?.text === text) return known
+    const lines = new SourceLines(text)
+    this.lineTables.set(path, lines)
+    return lines
+  }
+
+  /** Every text that may speak of what another declares: open documents, and the files of the workspace. */
+  allPaths(): readonly string[] {
+    const paths = new Set(this.openPaths)
+    for (const folder of this.folders)
+      for (const file of mdlFiles(folder)) paths.add(this.pathOf(pathToFileURL(file).href))
+    return [...paths]
+  }
+
+  /** What can stand behind `from` in the text `path`. */
+  importsFrom(path: string): readonly string[] {
+    const standard = readdirSync(STANDARD)
+      .filter((name) => name.endsWith(".mdl") && name !== "prelude.mdl")
+      .map((name) => `std/${name.slice(0, -".mdl".length)}`)
+    const folder = dirname(path)
+    const near = path.startsWith("/") ? mdlFiles(folder).filter((file) => file !== path) : []
+    return [
+      ...near.map((file) => `./${relative(folder, file).replaceAll(sep, "/").slice(0, -".mdl".length)}`),
+      ...standard,
+    ]
+  }
+
+  private readonly parse: typeof parse = (path, text) => {
+    const known = this.parsed.get(path)
+    if (known?.text === text) return known.parsed
+    const parsed = parse(path, text)
+    this.parsed.set(path, { text, parsed })
+    return parsed
+  }
+
+  /** As on the command line, imports lead to the folder of the file and below. */
+  private hostOf(path: string): SourceHost {
+    const disk = fileHost(dirname(path), path)
+    return { ...disk, read: (wanted) => this.open.get(wanted)?.text ?? disk.read(wanted) }
+  }
+}
+
+/** The `.mdl` files in a folder and below, in the order of their names. */
+function mdlFiles(folder: string): readonly string[] {
+  const files: string[] = []
+  const visit = (at: string): void => {
+    for (const entry of readdirSync(at, { withFileTypes: true })) {
+      if (files.length >= MOST_FILES) return
+      const path = join(at, entry.name)
+      if (entry.isFile() && entry.name.endsWith(".mdl")) files.push(path)
+      else if (entry.isDirectory() && !entry.name.startsWith(".") && !SKIPPED.has(entry.name)) visit(path)
+    }
+  }
+  visit(folder)
+  return files
+}
