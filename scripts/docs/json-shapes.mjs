@@ -78,6 +78,8 @@ const SHAPES = {
   export: [
     ["src/runtime/deployment/export-model.ts", ["ExportResult"]],
     ["src/compiler/targets/onnx/export.ts", ["ExportedTensor"]],
+    ["src/runtime/deployment/write-onnx.ts", ["DataFileRecord"]],
+    ["src/runtime/deployment/calibrate.ts", ["RoundingReport"]],
     ["src/runtime/onnx/parity.ts", ["ParityReport", "ParityCase", "OutputDifference"]],
   ],
   "weights-inspect": [

@@ -131,8 +131,11 @@ function stepRow({ stepTime: { before, after } }: ModelDiff): string[][] {
   const share = after.milliseconds / before.milliseconds - 1
   const name = before.batch === after.batch ? `batch ${before.batch}` : `batches ${before.batch}, ${after.batch}`
   const change = share === 0 ? "" : `${share > 0 ? "+" : "-"}${Math.abs(100 * share).toFixed(0)} %`
-  return [[`step, ${name}, estimate`, `${before.milliseconds} ms`, `${after.milliseconds} ms`, change]]
+  return [[`step, ${name}, estimate`, time(before.milliseconds), time(after.milliseconds), change]]
 }
+
+const time = (milliseconds: number): string =>
+  milliseconds < 1000 ? `${milliseconds} ms` : `${Number((milliseconds / 1000).toPrecision(3))} s`
 
 /** Every tensor with whether it fits. */
 function formatTensors({ tensors }: CheckpointFit): string {

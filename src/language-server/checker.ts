@@ -28,8 +28,8 @@ export class Checker {
   private readonly waiting = new Map<string, { stop(): void }>()
   /** the texts that each open document was made from */
   private readonly sources = new Map<string, ReadonlySet<string>>()
-  /** those who wait for the models of a document */
-  private readonly listeners = new Map<string, (() => void)[]>()
+  /** those who wait for the models of a document, or for all there is to say of it */
+  private readonly listeners = new Map<string, { readonly forAll: boolean; wake(): void }[]>()
 
   constructor(
     private readonly workspace: Workspace,
@@ -48,8 +48,13 @@ export class Checker {
 
   /** Resolves when the models of `path` (not its ablations) are built, or cannot be. */
   ready(path: string): Promise<void> {
-    if (!this.waiting.has(path) || this.isReady(path)) return Promise.resolve()
-    return new Promise((resolve) => this.listeners.set(path, [...(this.listeners.get(path) ?? []), resolve]))
+    return this.isReady(path) ? Promise.resolve() : this.settled(path, false)
+  }
+
+  /** Resolves when everything is known that can be said of `path` as it is now. */
+  settled(path: string, forAll = true): Promise<void> {
+    if (!this.waiting.has(path)) return Promise.resolve()
+    return new Promise((wake) => this.listeners.set(path, [...(this.listeners.get(path) ?? []), { forAll, wake }]))
   }
 
   /** All that is known to be wrong with `path` as it is now. */
@@ -123,15 +128,20 @@ export class Checker {
         this.waiting.delete(path)
         this.to.publish(path, [...found.values()])
       }
-      if (this.isReady(path)) this.tell(path)
+      if (queue.length === 0 || this.isReady(path)) this.tell(path)
     }
     next()
   }
 
+  /** Wakes those who wait for the models, and when all is done the others too. */
   private tell(path: string): void {
+    const isDone = !this.waiting.has(path)
     const listeners = this.listeners.get(path) ?? []
-    this.listeners.delete(path)
-    for (const listener of listeners) listener()
+    this.listeners.set(
+      path,
+      listeners.filter(({ forAll }) => forAll && !isDone),
+    )
+    for (const { forAll, wake } of listeners) if (isDone || !forAll) wake()
   }
 
   private guarded(path: string, step: () => void): void {

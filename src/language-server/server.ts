@@ -179,6 +179,7 @@ export function serve(connection: Connection): void {
     const { root } = loaded.graph
     const { items, replace } = completionsAt(loaded.graph, root, offset, {
       imports: workspace.importsFrom(path),
+      definitionsOf: (from) => [...(workspace.load(resolvePath(path, from))?.graph.root.definitions.values() ?? [])],
       model,
     })
     const range = rangeIn(workspace.lines(path), replace)
@@ -291,7 +292,7 @@ export function serve(connection: Connection): void {
 
   connection.onCodeAction(async ({ textDocument, range }) => {
     const path = workspace.pathOf(textDocument.uri)
-    await checker.ready(path)
+    await checker.settled(path)
     const { graph } = loadedAt(textDocument.uri)
     const lines = workspace.lines(path)
     const [start, end] = [offsetIn(lines, range.start), offsetIn(lines, range.end)]

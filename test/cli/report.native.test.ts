@@ -137,6 +137,18 @@ describe("mdl report", () => {
     expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining("cannot be scored") as string })
   })
 
+  it("is written at the end of a training, with validation cases or without scores", async () => {
+    const trained = async (name: string): Promise<string> => {
+      const model = `${at("models.mdl")}#${name}`
+      const words = ["--data", data, "--run", at(`trained-${name}`), "--workers", "0", "--json"]
+      const { code, stdout } = await mdl("train", model, ...words)
+      expect(code).toBe(0)
+      return readFileSync((JSON.parse(stdout) as { report: string }).report, "utf8")
+    }
+    expect(await trained("Looking")).toContain("Dice, valid")
+    expect(await trained("Unscored")).toContain("none of the model's outputs has the shape of its target")
+  })
+
   it("warns when the data are not those of the training", async () => {
     const other = at("other")
     await synthesise({ root: other, counts: { train: 4, valid: 2, test: 2 }, size: 32, seed: 4 })

@@ -16,7 +16,7 @@ import { checkpointFit, type CheckpointFit, renamer } from "./checkpoint-fit.js"
 import { lossChanges, type LossChange } from "./loss-weights.js"
 import { alignNumbers } from "./numbers.js"
 import { operationChanges, type OperationChange, readable } from "./operation-changes.js"
-import { type InputEntry, type ModelOutline, outlineOf } from "./outline.js"
+import { type InputEntry, type ModelOutline, outlineWithPlaces } from "./outline.js"
 import { type Edit, editsBetween, type Rename, samePlain } from "./patch.js"
 import { findRenames } from "./renames.js"
 import { estimateStep, type StepTime } from "./step-time.js"
@@ -74,9 +74,15 @@ export interface ModelDiff {
 export function diffModels(a: ElaboratedModel, b: ElaboratedModel): ModelDiff {
   const before = summarise(a)
   const after = summarise(b)
-  const [old, fresh] = [outlineOf(a), outlineOf(b)]
+  const [{ outline: old, own: oldOwn }, { outline: fresh, own }] = [outlineWithPlaces(a), outlineWithPlaces(b)]
   const { renames, after: called } = findRenames(old, fresh)
   const { renumbering, after: named } = alignNumbers(called, fresh)
+  const newName = renamer(renames)
+  const numbers = new Map(renumbering?.names)
+  const written = [
+    { ...named, own: new Set([...oldOwn].map(newName).map((name) => numbers.get(name) ?? name)) },
+    { ...fresh, own },
+  ] as const
   const patch = [...renames, ...(renumbering ? [renumbering] : []), ...editsBetween(named, fresh)]
   return {
     before,
@@ -84,10 +90,10 @@ export function diffModels(a: ElaboratedModel, b: ElaboratedModel): ModelDiff {
     renames: renames.map((rename) => nameChange(rename, fresh)),
     sections: sectionChanges(named, fresh),
     parameters: parameterChanges(named, fresh, firstValues(a, renames), firstValues(b, [])),
-    operations: operationChanges(named, fresh),
+    operations: operationChanges(...written),
     inputs: tableChanges(named.inputs, fresh.inputs, inputText),
     outputs: tableChanges(named.outputs, fresh.outputs, ({ type, from }) => `${type} from ${readable(from)}`),
-    losses: lossChanges(named, fresh),
+    losses: lossChanges(...written),
     training: tableChanges(named.training, fresh.training, ({ value }) => formatSetting(value)),
     sizes: tableChanges(named.sizes, fresh.sizes, ({ value }) => `${value}`),
     stepTime: { before: estimateStep(a, before) ?? null, after: estimateStep(b, after) ?? null },

@@ -23,13 +23,18 @@ export interface LossWeight {
   readonly weighing: readonly string[]
 }
 
+/** An outline, and which operations stand in the model's own text: a factor within a function is not a weight. */
+export interface WrittenOutline extends Pick<ModelOutline, "operations" | "losses"> {
+  readonly own: ReadonlySet<string>
+}
+
 /** The number that a loss is multiplied with: all factors and divisors on the way to what is no plain product. */
-export function lossWeight({ operations }: Pick<ModelOutline, "operations">, from: Reference): LossWeight {
+export function lossWeight({ operations, own }: WrittenOutline, from: Reference): LossWeight {
   const weighing: string[] = []
   let weight = 1
   for (let at = from; ;) {
     const [kind, name] = at.split(" ")
-    const operation = kind === "operation" ? operations.get(name!) : undefined
+    const operation = kind === "operation" && own.has(name!) ? operations.get(name!) : undefined
     if (!operation || !["mul", "div"].includes(operation.op)) return { weight, of: at, weighing }
     const factors = operation.inputs.map(scalarOf)
     const index = operation.op === "div" ? 1 : factors.findIndex((factor) => factor !== undefined)
@@ -48,7 +53,7 @@ function scalarOf(reference: Reference): number | undefined {
 }
 
 /** How the losses of two outlines differ in name and weight. */
-export function lossChanges(a: ModelOutline, b: ModelOutline): LossChange[] {
+export function lossChanges(a: WrittenOutline, b: WrittenOutline): LossChange[] {
   const gone = [...a.losses]
     .filter(([name]) => !b.losses.has(name))
     .map(([name, { from }]): LossChange => ({ name, change: "removed", before: lossWeight(a, from).weight }))
@@ -64,10 +69,10 @@ export function lossChanges(a: ModelOutline, b: ModelOutline): LossChange[] {
   return [...gone, ...others]
 }
 
-const isIn = ({ operations }: ModelOutline, reference: Reference): boolean => operations.has(reference.split(" ")[1]!)
+const isIn = ({ operations }: WrittenOutline, reference: Reference): boolean => operations.has(reference.split(" ")[1]!)
 
 /** Operations that only weigh a loss that both outlines have. */
-export function weighingOperations(a: ModelOutline, b: ModelOutline): ReadonlySet<string> {
+export function weighingOperations(a: WrittenOutline, b: WrittenOutline): ReadonlySet<string> {
   const shared = [...b.losses].filter(([name]) => a.losses.has(name))
   return new Set(shared.flatMap(([, { from }]) => lossWeight(b, from).weighing))
 }

@@ -6,7 +6,7 @@
  * multiplications that only weigh a loss, are told elsewhere.
  */
 
-import { weighingOperations } from "./loss-weights.js"
+import { weighingOperations, type WrittenOutline } from "./loss-weights.js"
 import type { ModelOutline, OperationEntry, Plain, Reference } from "./outline.js"
 import { samePlain } from "./patch.js"
 
@@ -23,7 +23,10 @@ interface Statement {
   readonly operations: ReadonlyMap<string, OperationEntry>
 }
 
-export function operationChanges(a: ModelOutline, b: ModelOutline): OperationChange[] {
+export function operationChanges(
+  a: ModelOutline & WrittenOutline,
+  b: ModelOutline & WrittenOutline,
+): OperationChange[] {
   const [old, fresh] = [statements(a), statements(b)]
   const weighing = weighingOperations(a, b)
   // Sections that came or went are told as a whole.

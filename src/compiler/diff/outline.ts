@@ -70,6 +70,17 @@ const INLINE_VALUES = 16
 
 /** The outline of `model`. */
 export function outlineOf(model: ElaboratedModel): ModelOutline {
+  return outlineWithPlaces(model).outline
+}
+
+/**
+ * The outline of `model`, and which of its operations stand in the model's own text and not in a function or block that it
+ * calls: that is for telling a difference and is none itself.
+ */
+export function outlineWithPlaces(model: ElaboratedModel): {
+  readonly outline: ModelOutline
+  readonly own: ReadonlySet<string>
+} {
   const { graph } = model
   const names = new Naming(graph)
   const tokenizers = new Map<string, PlainValue>(
@@ -78,8 +89,10 @@ export function outlineOf(model: ElaboratedModel): ModelOutline {
     ),
   )
   const operations = new Map<string, OperationEntry>()
+  const own = new Set<string>()
   for (const node of graph.nodes) {
     if (isInline(node)) continue
+    if (node.origin.chain.length === 0) own.add(names.idOf(node))
     const { section } = node.origin
     operations.set(names.idOf(node), {
       section,
@@ -91,7 +104,7 @@ export function outlineOf(model: ElaboratedModel): ModelOutline {
     })
   }
   const typeText = (value: ValueId): string => formatType(graph.values[value]!.type)
-  return {
+  const outline: ModelOutline = {
     sizes: new Map([...graph.sizes].map(([name, value]) => [name, { value }])),
     inputs: new Map(
       graph.inputs.map(({ name, role, value }) => [
@@ -116,6 +129,7 @@ export function outlineOf(model: ElaboratedModel): ModelOutline {
     ),
     training: new Map(Object.entries(model.training).map(([name, value]) => [name, { value }])),
   }
+  return { outline, own }
 }
 
 function isInline({ op, attributes }: GraphNode): boolean {

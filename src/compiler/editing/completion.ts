@@ -14,7 +14,7 @@ import { TRAINING_NAMES } from "../elaborate/training-names.js"
 import { SETTING_DOCS } from "../elaborate/training-settings.js"
 import type { Declaration } from "../resolve/declarations.js"
 import { describeDeclaration } from "../resolve/describe.js"
-import { type Definition, type Module, type ModuleGraph, resolvePath } from "../resolve/modules.js"
+import type { Definition, Module, ModuleGraph } from "../resolve/modules.js"
 import { CALLABLE_OPS, callableNamed, operationNamed } from "./callables.js"
 import { type Cursor, cursorAt, type Opened } from "./cursor.js"
 import { isDeclaration, occurrencesOf } from "./occurrences.js"
@@ -42,6 +42,8 @@ export interface CompletionList {
 export interface CompletionOptions {
   /** what may stand behind `from`: `std/unet`, `./blocks` */
   readonly imports: readonly string[]
+  /** what the file that `from` means defines */
+  definitionsOf(from: string): readonly Definition[]
   readonly model?: Pick<ElaboratedModel, "lets" | "graph"> | undefined
 }
 
@@ -92,7 +94,7 @@ function candidates(
   const { around, line, previous } = cursor
   const inner = around.at(-1)
   const isLineStart = line.length === 0
-  if (inner?.bracket === "{" && inner.before === "import") return exported(graph, module, cursor)
+  if (inner?.bracket === "{" && inner.before === "import") return exported(module, cursor, options)
   if (previous === ".") return afterDot(module, cursor)
   if (!inner) return outside(module, cursor)
   const body = bodyOf(around)
@@ -181,12 +183,10 @@ function afterDot(module: Module, { offset, wordStart, line }: Cursor): readonly
   return CALLABLE_OPS.map((op) => callable(op, "operation", operationNamed(op)))
 }
 
-/** What the file named behind the braces defines; the whole line is looked at, because `from` follows. */
-function exported(graph: ModuleGraph, module: Module, { offset }: Cursor): readonly Completion[] {
+/** What the file named behind the braces defines; the text behind the cursor is looked at, because `from` follows. */
+function exported(module: Module, { offset }: Cursor, { definitionsOf }: CompletionOptions): readonly Completion[] {
   const [, from] = /^[^}"]*\}\s*from\s*"([^"\n]*)"/.exec(module.text.slice(offset)) ?? []
-  if (from === undefined) return []
-  const target = graph.modules.get(resolvePath(module.path, from))
-  return [...(target?.definitions.values() ?? [])].map(defined)
+  return from === undefined ? [] : definitionsOf(from).map(defined)
 }
 
 function defined(definition: Definition): Completion {

@@ -211,6 +211,10 @@ describe("losses and time", () => {
       { name: "cross", change: "added", after: 1 },
     ])
   })
+  test("a factor within a function that a loss calls is not its weight", () => {
+    const diff = diffModels(zoo("reclmis", { selector: "quick" }), zoo("reclmis", { selector: "quick+no_ccl" }))
+    expect(diff.losses).toEqual([{ name: "ccl.contrast", change: "removed", before: 0.2 }])
+  })
   test("a step is estimated from what it computes and moves, at the model's batch", () => {
     const { stepTime } = edited("batch = 4", "batch = 8")
     expect([stepTime.before?.batch, stepTime.after?.batch]).toEqual([4, 8])

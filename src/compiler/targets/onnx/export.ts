@@ -138,6 +138,6 @@ function store(draft: Draft, weights: WeightStorage = { kind: "f32" }): readonly
 }
 
 function boundary(name: string, { dtype, shape }: OnnxType): ExportedTensor {
-  if (dtype === "f16" || dtype === "i8") throw new Error(`${name} is ${dtype}, in which only weights are stored`)
+  if (dtype === "f16" || dtype === "i8" || dtype === "u8") throw new Error(`${name} is ${dtype} at the boundary`)
   return { name, dtype, shape: shape.map((dim) => asConstant(dim) ?? format(dim)) }
 }

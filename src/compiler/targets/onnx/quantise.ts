@@ -5,9 +5,10 @@
  * through QuantizeLinear and DequantizeLinear (the QDQ form), which every runtime understands and which ONNX Runtime fuses
  * into integer kernels: a convolution when what it reads and what it gives is rounded, a product when what it reads is.
  *
- * As in ONNX Runtime's `quantize_static` with its defaults for QDQ: int8 on both sides; weights symmetric with one scale
- * per output channel; values with one scale and a zero point, from the least and greatest value seen, 0 included; biases
- * int32 with the product of both scales. Products of two values (attention) stay f32: they round badly and hold no weight.
+ * Weights are int8, symmetric, with one scale per output channel; values uint8 with one scale and a zero point, from the
+ * least and greatest value seen, 0 included; biases int32 with the product of both scales. Values are uint8 because ONNX
+ * Runtime has kernels for those on every processor, and for int8 ones not on x86. Products of two values (attention) stay
+ * f32: they round badly and hold no weight.
  * Reference: Jacob et al. 2018, arXiv:1712.05877; Nagel et al. 2021, arXiv:2106.08295.
  */
 
@@ -107,7 +108,7 @@ export function quantise(draft: Draft, ranges: Ranges): readonly string[] {
     const axis = layers.get(node.name)
     const inputs =
       axis === undefined
-        ? node.inputs.map((value) => (values.get(value) === "all" ? rounding.shared(value) : value))
+        ? node.inputs.map((value) => (values.get(value) === "all" ? rounding.read(value) : value))
         : rounding.layer(node, axis)
     draft.append({ ...node, inputs })
     roundAll(node.outputs)
@@ -117,8 +118,8 @@ export function quantise(draft: Draft, ranges: Ranges): readonly string[] {
   return left.length === 0 ? [] : [`layers that stay f32: ${left.join(", ")}`]
 }
 
-/** Bounds of int8, the symmetric range of weights, and the greatest int32. */
-const [LEAST, GREATEST, SYMMETRIC, MOST_INT32] = [-128, 127, 127, 2 ** 31 - 1]
+/** The greatest of uint8; of the symmetric range of int8; and of int32. */
+const [MOST_UINT8, SYMMETRIC, MOST_INT32] = [255, 127, 2 ** 31 - 1]
 
 interface StoredWeight {
   readonly name: string
@@ -136,8 +137,8 @@ interface RoundedValue {
 
 class Rounding {
   private readonly values = new Map<string, RoundedValue>()
-  /** what readers that are no layers get, by value */
-  private readonly forOthers = new Map<string, string>()
+  /** what readers get, by value */
+  private readonly reads = new Map<string, string>()
 
   constructor(
     private readonly draft: Draft,
@@ -149,34 +150,27 @@ class Rounding {
     const range = this.ranges.get(value)
     if (!range) throw new Error(`no range was observed for ${value}`)
     const [low, high] = [Math.min(range.low, 0), Math.max(range.high, 0)]
-    const scale = Math.fround((high - low) / (GREATEST - LEAST)) || 1
-    const zero = Math.min(Math.max(Math.round(LEAST - low / scale), LEAST), GREATEST)
-    const factors = [this.draft.literal(tensorOf("f32", [], [scale])), this.draft.literal(tensorOf("i8", [], [zero]))]
-    const whole = this.append("QuantizeLinear", `${value}/int8`, [value, ...factors])
+    const scale = Math.fround((high - low) / MOST_UINT8) || 1
+    const zero = Math.min(Math.round(-low / scale), MOST_UINT8)
+    const factors = [this.draft.literal(tensorOf("f32", [], [scale])), this.draft.literal(tensorOf("u8", [], [zero]))]
+    const whole = this.append("QuantizeLinear", `${value}/uint8`, [value, ...factors])
     this.values.set(value, { whole, scale, factors })
   }
 
-  /** What readers that are no layers get of a rounded value. */
-  shared(value: string): string {
-    const known = this.forOthers.get(value)
+  /** What readers get of a rounded value. */
+  read(value: string): string {
+    const known = this.reads.get(value)
     if (known !== undefined) return known
-    const name = this.unrounded(value, `${value}/rounded`)
-    this.forOthers.set(value, name)
+    const { whole, factors } = this.values.get(value)!
+    const name = this.append("DequantizeLinear", `${value}/rounded`, [whole, ...factors])
+    this.reads.set(value, name)
     return name
   }
 
-  private unrounded(value: string, wanted: string): string {
-    const { whole, factors } = this.values.get(value)!
-    return this.append("DequantizeLinear", wanted, [whole, ...factors])
-  }
-
-  /**
-   * The inputs of a layer with weights of 8 bits. Each layer has a DequantizeLinear of its own: ONNX Runtime fuses a layer
-   * only with one that nobody else reads.
-   */
+  /** The inputs of a layer with weights of 8 bits. */
   layer(node: DraftNode, axis: number): readonly string[] {
     const [value, weight, bias] = node.inputs as [string, string, string | undefined]
-    const input = this.unrounded(value, `${node.name}/input`)
+    const input = this.read(value)
     const { scale } = this.values.get(value)!
     const biases = bias === undefined ? undefined : numbersOf(this.draft.tensors.get(bias)!)
     const stored = this.weight(weight, axis, (channel) => Math.abs(biases?.[channel] ?? 0) / scale / MOST_INT32)

@@ -184,8 +184,8 @@ function scaled(from: readonly OnnxDataType[], to: (context: SchemaContext) => O
   }
 }
 
-const quantizeLinear = scaled(FLOAT, (context) => sameDataType(context, [2], ["i8"]))
-const dequantizeLinear = scaled(["i8", "i32"], () => "f32")
+const quantizeLinear = scaled(FLOAT, (context) => sameDataType(context, [2], ["u8"]))
+const dequantizeLinear = scaled(["i8", "u8", "i32"], () => "f32")
 
 const where: OnnxOperator = {
   inputs: [3, 3],

@@ -14,8 +14,8 @@ import { sizeOf, stridesOf } from "../../ops/ndarray.js"
 /** Element types of what an exported model is fed and gives; 64-bit integers only for shapes, axes and indices. */
 export type BoundaryType = LanguageType | "i64"
 
-/** The element types that exported models use: those, and what weights are stored in. */
-export type OnnxDataType = BoundaryType | "f16" | "i8"
+/** The element types that exported models use: those, what weights are stored in, and what values are rounded to. */
+export type OnnxDataType = BoundaryType | "f16" | "i8" | "u8"
 
 export interface OnnxType {
   readonly dtype: OnnxDataType
@@ -32,6 +32,7 @@ export interface OnnxTensor {
 /** `onnx.TensorProto.DataType` */
 export const DATA_TYPE_NUMBER: Readonly<Record<OnnxDataType, number>> = {
   f32: 1,
+  u8: 2,
   i8: 3,
   i32: 6,
   i64: 7,
@@ -44,6 +45,7 @@ export const DATA_TYPE_WORD: Readonly<Record<OnnxDataType, string>> = {
   f32: "float",
   f16: "float16",
   i8: "int8",
+  u8: "uint8",
   i32: "int32",
   i64: "int64",
   bool: "bool",
@@ -53,6 +55,7 @@ export const BYTES_PER_ELEMENT: Readonly<Record<OnnxDataType, number>> = {
   f32: 4,
   f16: 2,
   i8: 1,
+  u8: 1,
   i32: 4,
   i64: 8,
   bool: 1,
@@ -74,6 +77,7 @@ export function tensorOf(dtype: OnnxDataType, shape: readonly number[], values: 
 function bytesOf(dtype: OnnxDataType, values: ArrayLike<number>): Uint8Array {
   if (dtype === "bool") return Uint8Array.from(values, (value) => (value === 0 ? 0 : 1))
   if (dtype === "i8") return new Uint8Array(Int8Array.from(values).buffer)
+  if (dtype === "u8") return Uint8Array.from(values)
   if (dtype === "f16") {
     const bytes = new Uint8Array(values.length * 2)
     const view = new DataView(bytes.buffer)
@@ -111,7 +115,7 @@ export function numbersOf(tensor: OnnxTensor): number[] {
   return Array.from({ length: tensor.bytes.byteLength / step }, (_, i) => {
     if (tensor.dtype === "f32") return view.getFloat32(i * step, true)
     if (tensor.dtype === "i32") return view.getInt32(i * step, true)
-    if (tensor.dtype === "bool") return view.getUint8(i)
+    if (tensor.dtype === "bool" || tensor.dtype === "u8") return view.getUint8(i)
     if (tensor.dtype === "i8") return view.getInt8(i)
     if (tensor.dtype === "f16") return fromHalf(view.getUint16(i * step, true))
     const value = Number(view.getBigInt64(i * step, true))

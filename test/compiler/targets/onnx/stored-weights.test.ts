@@ -1,12 +1,17 @@
 /** Weights of 16 and of 8 bits: what is stored, that it runs in ONNX Runtime, and how near the numbers stay. */
 
-import { describe, expect, it } from "vitest"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { InferenceSession } from "onnxruntime-node"
+import { describe, expect, it, onTestFinished } from "vitest"
 import { constant, symbol } from "../../../../src/compiler/ir/dims.js"
 import type { Graph } from "../../../../src/compiler/ir/graph.js"
 import { decodeModel } from "../../../../src/compiler/targets/onnx/decode.js"
 import { exportOnnx, observedModel, type ExportSpec } from "../../../../src/compiler/targets/onnx/export.js"
 import type { Range } from "../../../../src/compiler/targets/onnx/quantise.js"
 import { numbersOf, dataTypeOfNumber } from "../../../../src/compiler/targets/onnx/tensors.js"
+import { checkParity } from "../../../../src/runtime/onnx/parity.js"
 import { type Feeds, runOnnx } from "../../../../src/runtime/onnx/run.js"
 import { drawn, ModelBuilder, OPSETS, parameterValues, runtimeTensor } from "./graphs.js"
 
@@ -136,6 +141,27 @@ describe("weights of 8 bits", () => {
     const difference = await largestDifference(bytes, 3)
     expect(difference).toBeGreaterThan(0)
     expect(difference).toBeLessThan(0.03)
+  })
+
+  it("are computed with in whole numbers: ONNX Runtime leaves no convolution or product in f32", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "mdl-int8-"))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const optimizedModelFilePath = join(folder, "optimised.onnx")
+    const session = await InferenceSession.create((await int8()).bytes, { optimizedModelFilePath, logSeverityLevel: 3 })
+    await session.release()
+    const ops = opsOf(new Uint8Array(readFileSync(optimizedModelFilePath)))
+    expect(ops.filter((op) => op === "QLinearConv")).toHaveLength(3)
+    expect(ops.filter((op) => ["Conv", "MatMul"].includes(op))).toEqual([])
+  })
+
+  it("give in WebAssembly what they give in the native library", async () => {
+    for (const { bytes } of [await int8(), exportOnnx({ ...spec, weights: { kind: "f16" } })]) {
+      const predict = (inputs: Feeds): ReturnType<typeof runOnnx> => runOnnx(bytes, inputs)
+      const inputs = [1, 3].map((batch) => ({ kind: "random" as const, batch, feeds: feeds(batch) }))
+      const { cases } = await checkParity({ onnx: bytes, predict, inputs, engine: "wasm" })
+      // One step of the coarsest rounding before the sigmoid, where two libraries round a tie in two ways.
+      for (const { outputs } of cases) expect(outputs[0]!.maxAbs).toBeLessThan(5e-3)
+    }
   })
 
   it("leave a convolution that makes an output as it is, with a note", async () => {
