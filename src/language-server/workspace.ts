@@ -6,7 +6,7 @@
  * everything else until the next edit.
  */
 
-import { readdirSync } from "node:fs"
+import { existsSync, readdirSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { parse, type Parsed } from "../../grammar/parse.js"
@@ -32,8 +32,8 @@ export type Costs = (section: string, part?: string) => PartCost
 const STANDARD = join(PACKAGE_ROOT, "std")
 /** Folders in which nobody keeps texts of their own. */
 const SKIPPED: ReadonlySet<string> = new Set(["node_modules", "dist"])
-/** The most files of a workspace that are searched for a name. */
-const MOST_FILES = 2000
+/** The most folders of a workspace that are searched: an editor may be opened on a whole disk. */
+const MOST_FOLDERS = 2000
 
 export class Workspace {
   /** texts of open documents by path */
@@ -164,22 +164,23 @@ export class Workspace {
 
   /** As on the command line, imports lead to the folder of the file and below. */
   private hostOf(path: string): SourceHost {
-    const disk = fileHost(dirname(path), path)
+    // A document that was never saved has no file yet.
+    const disk = fileHost(dirname(path), existsSync(path) ? path : undefined)
     return { ...disk, read: (wanted) => this.open.get(wanted)?.text ?? disk.read(wanted) }
   }
 }
 
-/** The `.mdl` files in a folder and below, in the order of their names. */
+/** The `.mdl` files in a folder and below, nearest first; none of a folder that is not there yet. */
 function mdlFiles(folder: string): readonly string[] {
   const files: string[] = []
-  const visit = (at: string): void => {
-    for (const entry of readdirSync(at, { withFileTypes: true })) {
-      if (files.length >= MOST_FILES) return
-      const path = join(at, entry.name)
+  const folders = existsSync(folder) ? [folder] : []
+  for (let i = 0; i < folders.length; i++) {
+    for (const entry of readdirSync(folders[i]!, { withFileTypes: true })) {
+      const path = join(folders[i]!, entry.name)
       if (entry.isFile() && entry.name.endsWith(".mdl")) files.push(path)
-      else if (entry.isDirectory() && !entry.name.startsWith(".") && !SKIPPED.has(entry.name)) visit(path)
+      const isOwn = entry.isDirectory() && !entry.name.startsWith(".") && !SKIPPED.has(entry.name)
+      if (isOwn && folders.length < MOST_FOLDERS) folders.push(path)
     }
   }
-  visit(folder)
   return files
 }

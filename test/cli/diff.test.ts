@@ -30,6 +30,14 @@ ablation large of Small {
 }
 `
 
+const TABLE = `
+model Table {
+  const words: f32[K, 3] = load("words.npy")
+  input x: f32[N, 3]
+  output y = x * mean(words)
+}
+`
+
 let folder: string
 let before: string
 const git = (...words: string[]): void => {
@@ -57,6 +65,8 @@ beforeAll(() => {
   write("models/broken.mdl", "model Broken {\n  output y = nothing\n}\n")
   write("models/outside.mdl", MODEL("0.5", "../other"))
   write("other.mdl", LAYER(4))
+  cpSync("test/fixtures/constants/words.npy", join(folder, "models/words.npy"))
+  write("models/table.mdl", TABLE)
   git("add", ".")
   git("commit", "--quiet", "--message", "first")
   write("models/parts/layer.mdl", LAYER(6))
@@ -108,6 +118,15 @@ describe("revisions", () => {
     [":models/small.mdl", "names no revision"],
   ])("%s is refused", async (reference, message) => {
     expect(await failure(reference, "models/small.mdl")).toContain(message)
+  })
+  test("data files are those of the revision, told by what is in them", async () => {
+    expect((await report("HEAD:models/table.mdl", "models/table.mdl")).isEmpty).toBe(true)
+    const bytes = readFileSync("models/words.npy")
+    bytes[bytes.length - 1]! ^= 1
+    writeFileSync("models/words.npy", bytes)
+    const { parameters, patch } = await report("HEAD:models/table.mdl", "models/table.mdl")
+    expect(parameters.map(({ name, change }) => [name, change])).toEqual([["words", "first value"]])
+    expect(patch).toHaveLength(1)
   })
   test("an import cannot leave the folder of the model", async () => {
     expect(await failure("HEAD:models/outside.mdl#Small", "models/small.mdl#Small")).toContain("Unknown module")

@@ -238,6 +238,14 @@ describe("rename", () => {
       "fn f(x: tensor) {\n  let seen = x\n  return { v: seen, w: seen }\n}\n",
     )
   })
+  test("of a section reaches ablations and learning rates", async () => {
+    const rates = "  train {\n    optimizer = adam(lr = 0.01)\n    learning_rates = { vision: 0.1 }\n  }\n  output"
+    const changes = "  without vision\n  set train.learning_rates = { vision: 0.5 }\n"
+    const text = model(GOOD, `ablation a of Small {\n${changes}}\n`).replace("  output", rates)
+    const document = await editor.open(text.replace("encoder vision", "encoder <|>vision"))
+    const edit = await document.ask("textDocument/rename", { newName: "sight" })
+    expect(document.with(edit!.changes![document.uri]!)).toBe(text.replaceAll("vision", "sight"))
+  })
   test.each([
     ["a name that is taken", model("    let <|>v = image\n    let w = v"), "w", /taken/],
     [

@@ -235,7 +235,7 @@ const trainingNames = (): readonly Completion[] =>
   [...TRAINING_NAMES.keys()].map((name) => callable(name, "setting", callableNamed(name, false, NOWHERE)))
 
 /** A module in which nothing is defined. */
-const NOWHERE: Pick<Module, "scope"> & Module = {
+const NOWHERE: Module = {
   path: "",
   text: "",
   file: { kind: "file", path: "", items: [], span: { file: "", start: 0, end: 0 } },

@@ -29,21 +29,21 @@ export interface OutlineEntry {
 
 /** The definitions of a file in the order of the text. */
 export function outline(file: SourceFile): readonly OutlineEntry[] {
-  return file.items.flatMap((item): OutlineEntry[] => {
-    const entry = (kind: OutlineEntry["kind"], detail: string, children: readonly OutlineEntry[]): OutlineEntry[] =>
-      item.kind === "import" ? [] : [named(item.name, kind, item.span, detail, children)]
-    switch (item.kind) {
-      case "import":
-        return []
-      case "block":
-      case "fn":
-        return entry(item.kind, item.kind, item.body.flatMap(statementEntries))
-      case "model":
-        return entry("model", "model", item.members.flatMap(memberEntries))
-      case "ablation":
-        return entry("ablation", `of ${item.base.text}`, [])
-    }
-  })
+  return file.items.flatMap(itemEntries)
+}
+
+function itemEntries(item: Item): OutlineEntry[] {
+  switch (item.kind) {
+    case "import":
+      return []
+    case "block":
+    case "fn":
+      return [named(item.name, item.kind, item.span, item.kind, item.body.flatMap(statementEntries))]
+    case "model":
+      return [named(item.name, "model", item.span, "model", item.members.flatMap(memberEntries))]
+    case "ablation":
+      return [named(item.name, "ablation", item.span, `of ${item.base.text}`)]
+  }
 }
 
 function memberEntries(member: ModelMember): OutlineEntry[] {

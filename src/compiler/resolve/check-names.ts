@@ -117,7 +117,11 @@ export function checkNames(
         const locals = new Locals()
         declareParameters(item.parameters, item, locals)
         // Sections share one scope with the model, in the order they are written.
-        for (const member of item.members) checkMember(member, locals)
+        for (const member of item.members) {
+          checkMember(member, locals)
+          if (member.kind !== "train") continue
+          for (const { name, value } of member.settings) observeRates(name.text, value, item)
+        }
         return
       }
       case "ablation":
@@ -126,7 +130,10 @@ export function checkNames(
           observeChange(item, change)
           if (change.kind !== "set" && change.kind !== "vary") continue
           const locals = new Locals()
-          if (change.path[0]?.text === "train") addTrainingNames(locals, change.span)
+          if (change.path[0]?.text === "train") {
+            addTrainingNames(locals, change.span)
+            if (change.kind === "set") observeRates(change.path[1]?.text, change.value, modelOf(item, module))
+          }
           checkExpression(change.kind === "set" ? change.value : change.values, locals)
         }
     }
@@ -370,6 +377,17 @@ export function checkNames(
       if (section?.kind === "section") {
         observe(name, { kind: "section", name: section.name ?? section.role, node: section })
       } else if (input?.kind === "input") observe(name, { kind: "input", name: input.name, node: input })
+    }
+  }
+
+  /** `learning_rates = { vision: 0.1 }` speaks of sections. */
+  function observeRates(setting: string | undefined, value: Expression, model: ModelItem | undefined): void {
+    if (setting !== "learning_rates" || value.kind !== "record") return
+    for (const field of value.fields) {
+      if (field.kind !== "field") continue
+      const section = model?.members.find((m) => m.kind === "section" && (m.name ?? m.role).text === field.name.text)
+      if (section?.kind !== "section") continue
+      observe(field.name, { kind: "section", name: section.name ?? section.role, node: section })
     }
   }
 
