@@ -244,7 +244,7 @@ export function serve(connection: Connection): void {
     const { loaded, path, offset } = pointed(params)
     const found = occurrenceAt(loaded.occurrences, offset)
     if (!found) return null
-    const refused = notRenamable(found.declaration)
+    const refused = notRenamable(found)
     if (refused !== undefined) throw new ResponseError(ErrorCodes.InvalidRequest, refused)
     return { range: rangeIn(workspace.lines(path), found.name.span), placeholder: found.name.text }
   })
@@ -255,7 +255,7 @@ export function serve(connection: Connection): void {
     if (!found) return null
     try {
       const graphs = graphsWith(found.declaration.name.span.file)
-      return workspaceEdit(workspace, rename(graphs, found.declaration, params.newName))
+      return workspaceEdit(workspace, rename(graphs, found, params.newName))
     } catch (error) {
       if (error instanceof RenameRefused) throw new ResponseError(ErrorCodes.InvalidRequest, error.message)
       throw error

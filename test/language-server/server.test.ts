@@ -261,6 +261,12 @@ describe("rename", () => {
     const document = await editor.open(written)
     await expect(document.ask("textDocument/rename", { newName })).rejects.toThrow(message)
   })
+  test("of another name for an import is refused: it would rename what it stands for", async () => {
+    editor.file("other/library.mdl", "fn twice(x: tensor) = x\n")
+    const written = 'import { twice as two } from "./library"\nfn f(x: tensor) = <|>two(x)\n'
+    const document = await editor.open(written, "other/user.mdl")
+    await expect(document.ask("textDocument/rename", { newName: "pair" })).rejects.toThrow(/calls `twice`/)
+  })
   test("is prepared with the word, or refused", async () => {
     const document = await editor.open(model("    let <|>v = op.relu(image)"))
     expect(await document.ask("textDocument/prepareRename")).toMatchObject({ placeholder: "v" })

@@ -31,23 +31,27 @@ export class RenameRefused extends Error {
   override readonly name = "RenameRefused"
 }
 
-/** Why what `declaration` declares cannot be renamed at all; undefined where it can. */
-export function notRenamable(declaration: Declaration): string | undefined {
+/** Why what the word names cannot be renamed from there; undefined where it can. */
+export function notRenamable({ name, declaration }: Occurrence): string | undefined {
   if (isOfLanguage(declaration)) return `\`${declaration.name.text}\` is part of the language`
   if (declaration.name.span.file.startsWith("std/")) return "the standard library cannot be renamed"
   if (declaration.kind === "section" && !declaration.node.name) {
     return "the section is named after its kind: give it a name of its own first"
   }
+  if (name.text !== declaration.name.text) {
+    return `\`${name.text}\` is what this file calls \`${declaration.name.text}\`: rename that where it is declared`
+  }
   return undefined
 }
 
 /**
- * The edits that rename `declaration` in the roots of `graphs`.
+ * The edits that rename what `found` names in the roots of `graphs`.
  *
  * @throws RenameRefused when the name is none, or is taken in one of the texts
  */
-export function rename(graphs: readonly ModuleGraph[], declaration: Declaration, to: string): readonly Edit[] {
-  const refused = notRenamable(declaration)
+export function rename(graphs: readonly ModuleGraph[], found: Occurrence, to: string): readonly Edit[] {
+  const { declaration } = found
+  const refused = notRenamable(found)
   if (refused !== undefined) throw new RenameRefused(refused)
   const { tokens } = lex("", to)
   const [token] = tokens

@@ -49,12 +49,15 @@ export function layOut(location: string, tensors: ReadonlyMap<string, OnnxTensor
   return { location, bytes: end, parts }
 }
 
+/** Hashes and writes take less than 2 GB at a time. */
+const MOST_AT_ONCE = 2 ** 28
+
 /** The content of the file in pieces, without a copy of the weights: for a stream, or for a hash. */
 export function* piecesOf(data: ExternalData): Generator<Uint8Array> {
   let at = 0
   for (const { offset, bytes } of data.parts) {
     if (offset > at) yield new Uint8Array(offset - at)
-    yield bytes
+    for (let from = 0; from < bytes.byteLength; from += MOST_AT_ONCE) yield bytes.subarray(from, from + MOST_AT_ONCE)
     at = offset + bytes.byteLength
   }
 }
