@@ -9,7 +9,7 @@ import { defineConfig, globalIgnores } from "eslint/config"
 import tseslint from "typescript-eslint"
 
 export default defineConfig(
-  globalIgnores(["dist/", "runs/**", "node_modules/", ".setup/", "bench/results/"]),
+  globalIgnores(["dist/", "docs/api/", "runs/**", "node_modules/", ".setup/", "bench/results/"]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
     // The core rules that find mistakes and that neither TypeScript nor Prettier finds.

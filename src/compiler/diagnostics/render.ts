@@ -8,7 +8,7 @@ import type { Span } from "../../../grammar/ast.js"
 import { type Diagnostic, primaryLabel, type Severity } from "./diagnostic.js"
 import { Sources, type SourceTexts } from "./source-lines.js"
 
-export { renderTerminal, type TerminalOptions } from "./render-terminal.js"
+export { renderTerminal } from "./render-terminal.js"
 export type { SourceTexts } from "./source-lines.js"
 
 /** Where a span lies, all 1-based; the end is the position just after the last character. */

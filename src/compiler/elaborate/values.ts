@@ -47,8 +47,6 @@ export type StaticValue =
   /** stands for something that already has a diagnostic; using it says nothing more */
   | { readonly kind: "error" }
 
-export type ValueKind = StaticValue["kind"]
-
 /** An argument with its value; a piped one stands first and has the place of what was piped. */
 export interface GivenArgument {
   readonly name: string | undefined

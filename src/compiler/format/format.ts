@@ -28,5 +28,5 @@ export async function format(text: string, path = "input.mdl"): Promise<string> 
   const source = text.startsWith("\ufeff") ? text.slice(1) : text
   const { diagnostics, complete } = parse(path, source)
   if (!complete) throw new NotFormattableError(path, diagnostics)
-  return prettify(source, { ...plugin.STYLE, parser: "mdl", plugins: [plugin], filepath: path })
+  return prettify(source, { ...plugin.defaultOptions, parser: "mdl", plugins: [plugin], filepath: path })
 }

@@ -13,7 +13,7 @@ import { SourceLines } from "../diagnostics/source-lines.js"
 import { printFile } from "./print.js"
 
 /** The fixed style; Prettier takes these for its defaults. */
-export const STYLE = { printWidth: 120, tabWidth: 2, useTabs: false, endOfLine: "lf" } as const
+const STYLE = { printWidth: 120, tabWidth: 2, useTabs: false, endOfLine: "lf" } as const
 
 /** What the parser hands to the printer. The printer places comments itself, so they do not go by Prettier's name. */
 interface Tree {
@@ -42,7 +42,7 @@ const printer: Printer<Tree> = {
 
 export const parsers: Record<string, Parser> = { mdl: parser }
 export const printers: Record<string, Printer> = { mdl: printer }
-export const defaultOptions = STYLE
+export { STYLE as defaultOptions }
 
 /** An error in the form from which Prettier makes its code frame. */
 function syntaxError({ diagnostics }: Parsed, text: string): SyntaxError {

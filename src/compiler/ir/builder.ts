@@ -66,9 +66,6 @@ function attributeKey(value: AttributeValue): unknown {
   return Array.isArray(value) ? value.map((v: number | Dim) => (typeof v === "number" ? v : v.key)) : value
 }
 
-/** A text that is equal for equal attributes, for comparing nodes. */
-export const attributesKey = key
-
 export class GraphBuilder implements NodeAppender {
   private readonly nodes: GraphNode[] = []
   private readonly values: Value[] = []

@@ -44,14 +44,6 @@ export function integersAttribute(attributes: Attributes, name: string): readonl
   return value as readonly number[]
 }
 
-export function dimsAttribute(attributes: Attributes, name: string): readonly Dim[] {
-  const value = attributes[name]
-  if (!Array.isArray(value) || value.some((v) => typeof v !== "object")) {
-    throw new TypeError(`attribute ${name} is not a list of dims`)
-  }
-  return value as readonly Dim[]
-}
-
 /** A non-negative axis; fails the inference when it is outside the rank. */
 export function axisOf(context: InferContext, axis: number, rank: number, attribute = "axis"): number {
   const normal = axis < 0 ? axis + rank : axis

@@ -33,7 +33,7 @@ import { checkSelects, parseSelection } from "./formats/selection.js"
 import { resizePixels } from "./formats/sharp-formats.js"
 import { resizedForeground } from "./mask-resize.js"
 
-export { type ImageHeader, MOST_PIXELS, type Pixels, type Size } from "./formats/format.js"
+export type { ImageHeader, Pixels, Size } from "./formats/format.js"
 
 /** The order of the three planes: as stored, as OpenCV reads (RecLMIS, LViT), or the luminance three times. */
 export type ChannelOrder = "rgb" | "bgr" | "gray3"
@@ -155,7 +155,7 @@ export async function readImageHeader(path: string): Promise<ImageHeader> {
  * @param path the file; `#z=12` and the like behind its name choose a slice or frame.
  * @param size the size wanted; undefined leaves the size as it is.
  * @returns grey pixels for a grey file, RGB for a colour one; alpha is dropped, of 16-bit values the upper byte is kept.
- * @throws DataError naming the file: missing, not an image, cut off, or larger than {@link MOST_PIXELS}.
+ * @throws DataError naming the file: missing, not an image, cut off, or with more pixels than 2^26.
  */
 export async function readPixels(path: string, size?: Size): Promise<Pixels> {
   return (await ImageFile.open(path)).pixels(size)

@@ -11,7 +11,7 @@
 import { type Cleanup, cleanNote } from "./cleanup.js"
 import { checkTokenLength, type Encoding, type Tokenizer } from "./tokenizer.js"
 
-export const PADDING_ID = 0
+// 0 is padding.
 export const UNKNOWN_ID = 1
 const FIRST_WORD_ID = 2
 

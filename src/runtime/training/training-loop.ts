@@ -19,7 +19,7 @@ import type { RunFolder } from "../runs/run-folder.js"
 import type { Ending, EvaluationEntry, LogEntry } from "../runs/run-log.js"
 import type { NativeSession } from "../session.js"
 import { type GoodCheckpoint, notFinite, notFiniteVariables, TrainingDiverged } from "./diverged.js"
-import { EpochMonitor, NO_STEPS } from "./epoch-monitor.js"
+import { EpochMonitor } from "./epoch-monitor.js"
 import type { InputPlan } from "./feeds.js"
 import { Journal } from "./journal.js"
 import type { TrainingObserver, TrainResult } from "./observer.js"
@@ -47,16 +47,6 @@ export interface LoopParts {
   readonly ended: Ending | undefined
   /** the log up to the start */
   readonly history: readonly LogEntry[]
-}
-
-/** Before the first step. */
-export const FIRST_STATE: TrainingState = {
-  step: 0,
-  position: { epoch: 0, batch: 0 },
-  best: null,
-  evaluatedAt: -1,
-  learningRate: 0,
-  sums: NO_STEPS,
 }
 
 /** The validation split was being scored when training was interrupted. */
