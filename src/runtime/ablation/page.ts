@@ -5,7 +5,8 @@
  * style of the reports of runs.
  */
 import { listed } from "../data/sample.js"
-import { Html, markup } from "../reports/html.js"
+import { documentText } from "../reports/document.js"
+import { type Html, markup } from "../reports/html.js"
 import { amount } from "../reports/numbers.js"
 import { STYLE } from "../reports/style.js"
 import { type Plot, PLOT_STYLE } from "./plots.js"
@@ -22,24 +23,10 @@ import {
   tableRows,
 } from "./words.js"
 
-const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-
 /** The page, as UTF-8 text. */
 export function ablationPage(result: AblationResult, plots: readonly Plot[]): string {
   const { base, warnings, dataset } = result
-  const page = markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="mdl">
-<title>${base} · MDL ablation</title>
-<style>${new Html(STYLE + PLOT_STYLE)}</style>
-</head>
-<body>
-<main>
-<header>
+  const body = markup`<header>
 <h1>${base}<small>ablation</small></h1>
 <p>${result.model} · ${budgetText(result)}</p>
 </header>
@@ -60,12 +47,8 @@ ${
 <h2>Members</h2>
 ${memberTable(result)}
 ${warnings.length > 0 && markup`<h2>Warnings of the trainings</h2><ul class="warnings">${warnings.map((text) => markup`<li>${text}</li>`)}</ul>`}
-<footer>Made by mdl ${result.tool}. Data set ${dataset.sha256.slice(0, 12)} (${dataset.layout}).</footer>
-</main>
-</body>
-</html>
-`
-  return page.text
+<footer>Made by mdl ${result.tool}. Data set ${dataset.sha256.slice(0, 12)} (${dataset.layout}).</footer>`
+  return documentText(`${base} · MDL ablation`, STYLE + PLOT_STYLE, body)
 }
 
 function tiles({ variants, comparisons, seeds, base }: AblationResult): Html {

@@ -10,7 +10,8 @@ import { withinTolerance } from "../onnx/parity.js"
 import { durationText } from "../training/progress.js"
 import { shortNumber } from "./charts.js"
 import { gallerySection } from "./gallery.js"
-import { markup, Html, type Part } from "./html.js"
+import { documentText } from "./document.js"
+import { type Html, markup, type Part } from "./html.js"
 import { measuredSections } from "./measured-part.js"
 import { amount } from "./numbers.js"
 import type { ModelFacts, ParityFacts, ReportData, ReportWarning, Score } from "./report-data.js"
@@ -19,24 +20,10 @@ import { STYLE } from "./style.js"
 import { tableCard } from "./tables.js"
 import { trainingSection } from "./training-part.js"
 
-const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-
 /** The page, as UTF-8 text. */
 export function renderReport(data: ReportData): string {
   const { model } = data
-  const page = markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="mdl">
-<title>${titleOf(model)} · MDL report</title>
-<style>${new Html(STYLE)}</style>
-</head>
-<body>
-<main>
-<header>
+  const body = markup`<header>
 <h1>${model.name}${model.variant !== model.name && markup`<small>${model.variant}</small>`}</h1>
 <p>${headline(data)}</p>
 </header>
@@ -52,12 +39,8 @@ ${modelSection(model)}
 ${data.dataset && datasetSection(data.dataset)}
 ${runSection(data)}
 ${sourcesSection(data)}
-<footer>Made by mdl on ${timeText(data.created)}. Source ${data.model.sourceHash.slice(0, 12)}.</footer>
-</main>
-</body>
-</html>
-`
-  return page.text
+<footer>Made by mdl on ${timeText(data.created)}. Source ${data.model.sourceHash.slice(0, 12)}.</footer>`
+  return documentText(`${titleOf(model)} · MDL report`, STYLE, body)
 }
 
 const titleOf = ({ name, variant }: ModelFacts): string => (variant === name ? name : `${name} ${variant}`)
