@@ -133,7 +133,7 @@ async function mdl(command, minutes = Infinity) {
   return code ?? 2
 }
 
-/** Writes the figures of every study that has anything to show into the page. */
+/** Writes the figures of every study that was begun (with --only, of those named) into the page. */
 async function collect() {
   const load = (path) => import(new URL(`dist/src/runtime/${path}.js`, ROOT).href)
   const [plan, sweep, conclusion, inWords, fixed, datasets] = await Promise.all(
@@ -149,6 +149,7 @@ async function collect() {
   const before = readFileSync(PAGE, "utf8")
   let page = before
   for (const name of Object.keys(STUDIES)) {
+    if (flags.only && !chosen.includes(name)) continue
     const folder = join(flags.out, name)
     const planned = existsSync(folder) ? await plan.readPlan(folder) : undefined
     if (!planned) continue
