@@ -95,6 +95,12 @@ function fromNumbers(
       if (dim.kind !== "dim") {
         return context.wrongKind(dim.span, "a size of a constant", "one integer", { kind: "none" })
       }
+      // A name that stands here alone takes its size from the value, and one number has none.
+      const named = dim.value.kind === "name" ? dim.value.name : undefined
+      if (named && !scope.environment.lookup(named.text) && !context.removed.has(named.text)) {
+        const { text: name, span } = named
+        context.fail({ kind: "unknown-name", span, name, suggestion: undefined, importFrom: undefined })
+      }
       return naturalSize(evaluateDim(dim.value, scope, context), dim.span, "constant", context)
     })
     return context.builder.op("constant", [], { dtype, shape: sizes, values: elements })

@@ -51,6 +51,13 @@ describe("numbers in the text", () => {
   test("one number fills the declared sizes", () => {
     expect(result(model("  const half: f32[3] = 0.5\n  output o = x * half"))).toEqual([0.5, 5, 50])
   })
+  test("one number gives no size to a name that has none", () => {
+    const { output, diagnostics } = compileWithData(model("  const half: f32[K] = 0.5\n  output o = x"))
+    expect(output).toBeUndefined()
+    expect(diagnostics.map(({ code, labels }) => [code, labels[0]?.text])).toEqual([
+      ["MDL2101", "nothing is called `K` here"],
+    ])
+  })
   test("truth values", () => {
     const text = model("  const keep: bool[3] = [true, false, true]\n  output o = select(keep, x, 0)")
     expect(result(text)).toEqual([1, 0, 100])
