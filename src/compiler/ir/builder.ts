@@ -10,7 +10,7 @@ import { opDefinition } from "../ops/registry.js"
 import type { InferContext, NodeAppender, ShapeProblem } from "../ops/definition.js"
 import type { OpName } from "../ops/names.js"
 import { sameSize } from "../ops/shapes.js"
-import { constant, formatShape, type Dim, type Sizes } from "./dims.js"
+import { constant, formatShape, type Sizes } from "./dims.js"
 import type {
   Attributes,
   AttributeValue,
@@ -58,13 +58,6 @@ function describeProblem(problem: ShapeProblem, inputs: readonly TensorType[]): 
 
 /** Everything that made-up nodes (tests, passes) need not say. */
 export const NOWHERE: Origin = { span: { file: "", start: 0, end: 0 }, section: "", scope: "", chain: [] }
-
-const key = (attributes: Attributes): string =>
-  JSON.stringify(Object.entries(attributes).map(([n, v]) => [n, attributeKey(v)]))
-
-function attributeKey(value: AttributeValue): unknown {
-  return Array.isArray(value) ? value.map((v: number | Dim) => (typeof v === "number" ? v : v.key)) : value
-}
 
 export class GraphBuilder implements NodeAppender {
   private readonly nodes: GraphNode[] = []
