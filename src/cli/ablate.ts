@@ -27,6 +27,7 @@ import { Interrupted, type Interruption, listenForInterruption } from "./interru
 import { print, printJson, table } from "./output.js"
 import { precisionOption } from "./precision-option.js"
 import { promptOption } from "./prompt-option.js"
+import { wholeNumber } from "./whole-number.js"
 
 interface AblateFlags {
   readonly data?: string
@@ -89,7 +90,7 @@ export function ablateCommand(): Command {
     .addOption(precisionOption())
     .addOption(new Option("--split <name>", "which cases the models are compared on").choices(SPLITS).default("test"))
     .option("--jobs <n>", "members that train at once (default: what memory and cores allow)", positive)
-    .option("--workers <n>", "threads of each member that read images ahead", whole)
+    .option("--workers <n>", "threads of each member that read images ahead", wholeNumber)
     .option("--conclude", "train nothing: conclude from the members that are done")
     .option("--task <member>", "run one member of the sweep's plan and nothing else: what engines start")
     .option("--json", "print the conclusion as JSON and nothing else on stdout")
@@ -278,11 +279,6 @@ function names(text: string): readonly string[] {
 }
 
 function positive(text: string): number {
-  if (whole(text) === 0) throw new InvalidArgumentError("give a whole number above 0.")
-  return Number(text)
-}
-
-function whole(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("give a whole number.")
+  if (wholeNumber(text) === 0) throw new InvalidArgumentError("give a whole number above 0.")
   return Number(text)
 }

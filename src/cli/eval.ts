@@ -18,6 +18,7 @@ import { lossText } from "../runtime/training/progress.js"
 import { adherenceText } from "./note-adherence-text.js"
 import { print, printJson, table } from "./output.js"
 import { promptOption } from "./prompt-option.js"
+import { wholeNumber } from "./whole-number.js"
 
 interface EvalFlags {
   readonly data?: string
@@ -51,7 +52,7 @@ export function evalCommand(): Command {
     .option(
       "--shuffle-notes [seed]",
       "pair every image with another case's note, to see how much the note matters",
-      whole,
+      wholeNumber,
     )
     .option(
       "--note-adherence [n]",
@@ -59,8 +60,8 @@ export function evalCommand(): Command {
         "and say what the score loses",
       atLeastOne,
     )
-    .option("--limit <n>", "rows of the table", whole, 12)
-    .option("--workers <n>", "threads that read images ahead", whole)
+    .option("--limit <n>", "rows of the table", wholeNumber, 12)
+    .option("--workers <n>", "threads that read images ahead", wholeNumber)
     .option("--json", "print all cases as JSON and nothing else on stdout")
     .action(async (run: string, flags: EvalFlags) => {
       const evaluation = await evaluateRun(run, {
@@ -179,13 +180,8 @@ function shortened(text: string, length: number): string {
   return one.length > length ? `${one.slice(0, length - 3)}...` : one
 }
 
-function whole(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("give a whole number.")
-  return Number(text)
-}
-
 function atLeastOne(text: string): number {
-  const count = whole(text)
+  const count = wholeNumber(text)
   if (count < 1) throw new InvalidArgumentError("give a whole number from 1.")
   return count
 }

@@ -19,6 +19,7 @@ import {
 import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
 import { UserError } from "../runtime/user-error.js"
 import { grouped, print, printJson } from "./output.js"
+import { wholeNumber } from "./whole-number.js"
 
 interface ExportFlags {
   readonly out: string
@@ -117,11 +118,6 @@ function formatRounding({ calibration, measured, outputs, dice }: RoundingReport
       ? `  Dice  ${dice.f32.toFixed(4)} as f32, ${dice.int8.toFixed(4)} as int8`
       : "  Dice  not known: the cases have no masks",
   ].join("\n")
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("give a whole number.")
-  return Number(text)
 }
 
 function positive(text: string): number {

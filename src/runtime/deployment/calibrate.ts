@@ -21,6 +21,7 @@ import { THRESHOLD } from "../training/scoring.js"
 import { UserError } from "../user-error.js"
 import type { ExportSource } from "./export-source.js"
 import { readExported, type ExportedFile } from "./exported-file.js"
+import { decodeOnnx } from "./own-onnx.js"
 import { caseFeeds } from "./parity-inputs.js"
 
 /** Some cases of a data set. */
@@ -69,6 +70,8 @@ function choice(dataset: Dataset, splits: readonly Split[], most: number): CaseC
   return { data: dataset.root, split, samples }
 }
 
+const THE_MODEL = "the exported model"
+
 /** Makes feeds as an exported model says that it wants them. */
 export class CaseFeeder {
   private constructor(
@@ -79,7 +82,7 @@ export class CaseFeeder {
 
   /** @throws UserError for a model that is not one of an image and a note */
   static async of(onnx: Uint8Array, inputs: readonly { readonly name: string }[]): Promise<CaseFeeder> {
-    const { ports, tokenizer } = readExported(onnx, "the exported model")
+    const { ports, tokenizer } = readExported(decodeOnnx(onnx, THE_MODEL), THE_MODEL)
     const made = tokenizer && (await createTokenizer(tokenizer))
     return new CaseFeeder(ports, made, new Set(inputs.map(({ name }) => name)))
   }

@@ -1,7 +1,7 @@
 /**
  * What an exported ONNX file says about itself.
  *
- * Takes: the bytes of a file that `mdl export` wrote. Gives: how its inputs are prepared, what its outputs are, and its
+ * Takes: a decoded file that `mdl export` wrote. Gives: how its inputs are prepared, what its outputs are, and its
  * tokenizer: the way back from `exportMetadata`.
  *
  * Why so: an exported model is used without its run, so all that is needed is in the file. A preparation that this version
@@ -16,7 +16,6 @@ import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
 import { UserError } from "../user-error.js"
 import type { Weights } from "./export-source.js"
 import { IMAGE_PREPARATION } from "./metadata.js"
-import { decodeOnnx } from "./own-onnx.js"
 
 export interface ExportedFile {
   readonly ports: ModelPorts
@@ -32,10 +31,9 @@ const FLOAT = 1
  * Reads the metadata and the boundary of a model.
  *
  * @param name of the file, for messages
- * @throws UserError when it is no ONNX file, was not written by `mdl export`, or wants what this version does not know
+ * @throws UserError when it was not written by `mdl export`, or wants what this version does not know
  */
-export function readExported(bytes: Uint8Array, name: string): ExportedFile {
-  const model = decodeOnnx(bytes, name)
+export function readExported(model: DecodedModel, name: string): ExportedFile {
   const metadata = new Map(model.metadata)
   const field = (key: string): unknown => {
     const text = metadata.get(key)

@@ -17,8 +17,8 @@ import { caseRows, type Predictor, stackCases } from "./predictor.js"
  * @throws UserError when the file is missing, no ONNX file, or says not how to prepare its inputs; OnnxRuntimeMissing
  */
 export async function openOnnxPredictor(path: string, batch: number): Promise<Predictor> {
-  const { file, bytes, sha256 } = await readOwnOnnx(path)
-  const { ports, tokenizer } = readExported(bytes, path)
+  const { file, model: decoded, sha256 } = await readOwnOnnx(path)
+  const { ports, tokenizer } = readExported(decoded, path)
   // By its path, so that weights in a file beside it are found.
   const model = await openOnnx(file)
   const wanted = new Set(model.inputs)

@@ -44,7 +44,7 @@ export async function describeSource(source: string): Promise<DescribedSource> {
     return { ports: portsOfRun(record.description), prompt: record.data.prompt }
   }
   refuseModelText(source)
-  return { ports: readExported((await readOwnOnnx(source)).bytes, source).ports, prompt: undefined }
+  return { ports: readExported((await readOwnOnnx(source)).model, source).ports, prompt: undefined }
 }
 
 /** @throws UserError for `file.mdl#...`: a text has no trained weights */

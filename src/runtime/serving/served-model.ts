@@ -8,12 +8,13 @@
  * TensorFlow is not loaded. What the page needs is then read from the file itself, for a run as for a file.
  */
 
+import type { DecodedModel } from "../../compiler/targets/onnx/decode.js"
 import { DataError } from "../data/data-error.js"
 import { openRunDataset } from "../data/dataset.js"
 import { type Sample, SPLITS } from "../data/sample.js"
 import { type ExportedFile, readExported } from "../deployment/exported-file.js"
 import { toOnnx } from "../deployment/export-model.js"
-import { readOwnOnnx } from "../deployment/own-onnx.js"
+import { decodeOnnx, readOwnOnnx } from "../deployment/own-onnx.js"
 import { namesRun, openExportSource, type Weights } from "../deployment/export-source.js"
 import { refuseModelText } from "../prediction/open-predictor.js"
 import { createTokenizer, type Tokenizer } from "../tokenizers/tokenizer.js"
@@ -46,27 +47,32 @@ export async function openModelToServe(
   if (!namesRun(source)) {
     refuseModelText(source)
     if (options.checkpoint !== undefined) throw new UserError("--checkpoint chooses among the weights of a run")
-    const { bytes, dataFile } = await readOwnOnnx(source)
+    const { bytes, model, dataFile } = await readOwnOnnx(source)
     if (dataFile !== undefined) {
       throw new UserError(
         `${source} has its weights in a file of their own, which the page cannot load: export without --external-data`,
       )
     }
-    return { ...(await described(bytes, source)), examples: [], remarks: [] }
+    return { ...(await described(bytes, model, source)), examples: [], remarks: [] }
   }
   const opened = await openExportSource(source, { checkpoint: options.checkpoint ?? "best" })
   const { bytes } = toOnnx(opened)
   const { data } = opened.run!.folder.record
+  const served = await described(bytes, decodeOnnx(bytes, source), source)
   try {
-    return { ...(await described(bytes, source)), examples: spread((await openRunDataset(data)).samples), remarks: [] }
+    return { ...served, examples: spread((await openRunDataset(data)).samples), remarks: [] }
   } catch (thrown) {
     if (!(thrown instanceof DataError)) throw thrown
-    return { ...(await described(bytes, source)), examples: [], remarks: [`no examples: ${thrown.what}`] }
+    return { ...served, examples: [], remarks: [`no examples: ${thrown.what}`] }
   }
 }
 
-async function described(bytes: Uint8Array, name: string): Promise<Omit<ModelToServe, "examples" | "remarks">> {
-  const { ports, tokenizer, weights } = readExported(bytes, name)
+async function described(
+  bytes: Uint8Array,
+  model: DecodedModel,
+  name: string,
+): Promise<Omit<ModelToServe, "examples" | "remarks">> {
+  const { ports, tokenizer, weights } = readExported(model, name)
   return { bytes, ports, weights: weightsText(weights), tokenizer: tokenizer && (await createTokenizer(tokenizer)) }
 }
 

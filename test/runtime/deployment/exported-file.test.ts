@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import onnxProto from "onnx-proto"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { readExported } from "../../../src/runtime/deployment/exported-file.js"
+import { decodeOnnx } from "../../../src/runtime/deployment/own-onnx.js"
 import { openServedFiles, type ServedFiles } from "../serving/served-files.js"
 
 const { onnx } = onnxProto
@@ -25,7 +26,7 @@ function changed(edit: (metadata: Map<string, string>) => void): Uint8Array {
 
 describe("readExported", () => {
   it("gives the inputs, the outputs and the tokenizer", () => {
-    const { ports, tokenizer, weights } = readExported(bytes, "a.onnx")
+    const { ports, tokenizer, weights } = readExported(decodeOnnx(bytes, "a.onnx"), "a.onnx")
     expect(ports).toEqual({
       variant: "Looking",
       image: { name: "image", size: { height: 32, width: 32 }, channels: "bgr" },
@@ -44,7 +45,10 @@ describe("readExported", () => {
   it("gives a model without a note", async () => {
     const blind = await openServedFiles("Blind")
     try {
-      const { ports, tokenizer } = readExported(new Uint8Array(readFileSync(blind.onnx)), "b.onnx")
+      const { ports, tokenizer } = readExported(
+        decodeOnnx(new Uint8Array(readFileSync(blind.onnx)), "b.onnx"),
+        "b.onnx",
+      )
       expect([ports.note, tokenizer]).toEqual([undefined, undefined])
     } finally {
       blind.remove()
@@ -54,7 +58,7 @@ describe("readExported", () => {
   it("refuses what it does not know", () => {
     const refusal = (file: Uint8Array): string => {
       try {
-        readExported(file, "x.onnx")
+        readExported(decodeOnnx(file, "x.onnx"), "x.onnx")
         return "read"
       } catch (error) {
         return `${(error as { exitCode?: number }).exitCode}: ${(error as Error).message}`
