@@ -3,7 +3,7 @@
  */
 
 import { resolve } from "node:path"
-import { Command, InvalidArgumentError } from "commander"
+import { Command } from "commander"
 import { settingsLeftOut } from "../compiler/package/trainer-source.js"
 import { trainerPackage } from "../compiler/package/trainer-package.js"
 import type { Precision } from "../compiler/passes/precision.js"
@@ -18,6 +18,7 @@ import { UserError } from "../runtime/user-error.js"
 import { grouped, print, printJson } from "./output.js"
 import { precisionOption } from "./precision-option.js"
 import { promptOption } from "./prompt-option.js"
+import { positive } from "./whole-number.js"
 
 interface CompileFlags {
   readonly output: string
@@ -34,8 +35,8 @@ export function compileCommand(): Command {
     .description("make a trainer package: the TensorFlow program, its description, and a readable trainer.mjs")
     .argument("<model>", "file.mdl, file.mdl#Model or file.mdl#ablation")
     .requiredOption("-o, --output <dir>", "folder to make; an earlier package there is replaced")
-    .option("--batch <n>", "cases in a batch", count)
-    .option("--size <pixels>", "height and width: sets the symbols H and W", count)
+    .option("--batch <n>", "cases in a batch", positive)
+    .option("--size <pixels>", "height and width: sets the symbols H and W", positive)
     .addOption(precisionOption())
     .option("--data <dir>", "also put this data set into the package, decoded and tokenised")
     .addOption(promptOption())
@@ -135,9 +136,4 @@ function formatReport(report: CompileReport): string {
     ...leftOut.map((line) => `not in the generated trainer: ${line}`),
     `run it: node ${output}/trainer.mjs${cases ? "" : " --random"}   (needs @tensorflow/tfjs-node-gpu)`,
   ].join("\n")
-}
-
-function count(text: string): number {
-  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError("give a whole number above 0.")
 }

@@ -4,13 +4,14 @@
  * Takes: the command line. Gives: a report on stdout (with --json nothing but the JSON). Thin: the work is in
  * runtime/data/. What is wrong with the data is thrown as a DataError, which the main program prints and ends with 1 for.
  */
-import { Command, InvalidArgumentError } from "commander"
+import { Command } from "commander"
 import { DataError } from "../runtime/data/data-error.js"
 import { type DatasetReport, inspectDataset } from "../runtime/data/inspect.js"
 import { synthesise } from "../runtime/data/phantom.js"
 import { caseProgress } from "./case-progress.js"
 import { formatReport } from "./inspect-text.js"
 import { promptOption } from "./prompt-option.js"
+import { seedNumber, wholeNumber } from "./whole-number.js"
 
 interface SynthFlags {
   readonly train: number
@@ -54,7 +55,7 @@ export function dataCommand(): Command {
     .option("--valid <n>", "validation cases", wholeNumber, 80)
     .option("--test <n>", "test cases", wholeNumber, 120)
     .option("--size <pixels>", "height and width of the images", wholeNumber, 96)
-    .option("--seed <n>", "seed; the same seed and options give the same files", wholeNumber, 1)
+    .option("--seed <n>", "seed; the same seed and options give the same files", seedNumber, 1)
     .option("--json", "print the report as JSON and nothing else")
     .description("make the phantom data set: chest-like pictures whose mask is known only with the note")
     .action(async (dir: string, flags: SynthFlags) => {
@@ -74,9 +75,4 @@ async function inspectWithProgress(dir: string, prompt: string | undefined): Pro
   } finally {
     progress.stop()
   }
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("give a whole number.")
-  return Number(text)
 }

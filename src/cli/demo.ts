@@ -9,7 +9,7 @@
 import { existsSync } from "node:fs"
 import { mkdir, readFile, rename, rm } from "node:fs/promises"
 import { isAbsolute, join, relative, resolve } from "node:path"
-import { Command, InvalidArgumentError } from "commander"
+import { Command } from "commander"
 import pc from "picocolors"
 import { openDataset } from "../runtime/data/dataset.js"
 import { synthesise, VERSION as PHANTOM_VERSION } from "../runtime/data/phantom.js"
@@ -25,6 +25,7 @@ import { progressFor } from "../runtime/training/terminal-view.js"
 import { train } from "../runtime/training/trainer.js"
 import { UserError } from "../runtime/user-error.js"
 import { printJson } from "./output.js"
+import { positive } from "./whole-number.js"
 
 /** What `mdl demo --json` prints. Scores are mean Dice of the foreground over the test cases. */
 export interface DemoSummary {
@@ -213,9 +214,4 @@ export function formatSummary(summary: DemoSummary): string {
     ["report", pc.bold(report)],
   ] as const
   return `\n${rows.map(([label, value]) => `${label.padEnd(26)}${value}`).join("\n")}\n`
-}
-
-function positive(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("give a whole number above 0.")
-  return Number(text)
 }

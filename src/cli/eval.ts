@@ -5,7 +5,7 @@
  * with --json all cases and nothing else on stdout. Thin: the work is in runtime/training/evaluate.ts, the words about
  * notes are in note-adherence-text.ts.
  */
-import { Command, InvalidArgumentError, Option } from "commander"
+import { Command, Option } from "commander"
 import { type Split, SPLITS } from "../runtime/data/sample.js"
 import type { Calibration } from "../runtime/metrics/calibration.js"
 import type { MeasureSummaries } from "../runtime/metrics/case-measures.js"
@@ -18,7 +18,7 @@ import { lossText } from "../runtime/training/progress.js"
 import { adherenceText } from "./note-adherence-text.js"
 import { print, printJson, table } from "./output.js"
 import { promptOption } from "./prompt-option.js"
-import { wholeNumber } from "./whole-number.js"
+import { positive, wholeNumber } from "./whole-number.js"
 
 interface EvalFlags {
   readonly data?: string
@@ -58,7 +58,7 @@ export function evalCommand(): Command {
       "--note-adherence [n]",
       `read every case with other notes too (the mean of n shufflings, ${PERMUTATIONS} by default; the opposite side; none) ` +
         "and say what the score loses",
-      atLeastOne,
+      positive,
     )
     .option("--limit <n>", "rows of the table", wholeNumber, 12)
     .option("--workers <n>", "threads that read images ahead", wholeNumber)
@@ -178,10 +178,4 @@ export function chosenCases(
 function shortened(text: string, length: number): string {
   const one = text.replace(/\s+/g, " ").trim()
   return one.length > length ? `${one.slice(0, length - 3)}...` : one
-}
-
-function atLeastOne(text: string): number {
-  const count = wholeNumber(text)
-  if (count < 1) throw new InvalidArgumentError("give a whole number from 1.")
-  return count
 }

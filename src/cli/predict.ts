@@ -19,6 +19,7 @@ import { UserError } from "../runtime/user-error.js"
 import { caseProgress } from "./case-progress.js"
 import { print, printJson } from "./output.js"
 import { promptOption } from "./prompt-option.js"
+import { wholeNumberFrom } from "./whole-number.js"
 
 interface PredictFlags {
   readonly image: readonly string[]
@@ -66,7 +67,7 @@ export function predictCommand(): Command {
     .requiredOption("-o, --out <path>", "the mask to write, a PNG of the image's own size; for many, a folder")
     .addOption(new Option("--checkpoint <name>", "weights of a run (default: best)").choices([...CHECKPOINT_NAMES]))
     .option("--threshold <p>", "probability above which a pixel is foreground", probability, 0.5)
-    .option("--batch <n>", `images at once, where there are many (default: ${USUAL_BATCH})`, batchSize)
+    .option("--batch <n>", `images at once, where there are many (default: ${USUAL_BATCH})`, wholeNumberFrom(1, 9999))
     .option("--resume", "go on with a folder of predictions, leaving out what is done")
     .option("--json", "print what was written as JSON and nothing else")
     .action(async (model: string, flags: PredictFlags) => {
@@ -216,9 +217,4 @@ function probability(text: string): number {
     throw new InvalidArgumentError("give a number from 0 to 1, 1 excluded.")
   }
   return value
-}
-
-function batchSize(text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError("give a whole number from 1 to 9999.")
-  return Number(text)
 }

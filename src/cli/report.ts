@@ -4,13 +4,14 @@
  * Takes the command line. Gives: one HTML file, and its place on stdout. Thin: the work is in
  * runtime/reports/report-for-run.ts.
  */
-import { Command, InvalidArgumentError, Option } from "commander"
+import { Command, Option } from "commander"
 import { type Split, SPLITS } from "../runtime/data/sample.js"
 import { reportForRun, type WrittenReport } from "../runtime/reports/report-for-run.js"
 import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
 import { PERMUTATIONS } from "../runtime/training/note-adherence.js"
 import { print, printJson } from "./output.js"
 import { promptOption } from "./prompt-option.js"
+import { positive, wholeNumberFrom } from "./whole-number.js"
 
 interface ReportFlags {
   readonly data?: string
@@ -39,9 +40,9 @@ export function reportCommand(): Command {
     .option(
       "--note-adherence [n]",
       `read every case with other notes too (the mean of n shufflings, ${PERMUTATIONS} by default), as mdl eval does`,
-      atLeastOne,
+      positive,
     )
-    .option("--cases <n>", "how many best, median and worst cases", casesNumber, 1)
+    .option("--cases <n>", "how many best, median and worst cases", wholeNumberFrom(1, MOST_CASES), 1)
     .option("--json", "print what was written as JSON and nothing else on stdout")
     .action(async (run: string, flags: ReportFlags) => {
       const { data, prompt, split, checkpoint, noteAdherence, cases, out } = flags
@@ -65,15 +66,4 @@ function writtenText({ file, bytes, scores, warnings }: WrittenReport): string {
       : "no scores: none of the model's outputs has the shape of its target",
     ...warnings.map(({ about, text }) => `warning (${about}): ${text}`),
   ].join("\n")
-}
-
-function atLeastOne(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("give a whole number from 1.")
-  return Number(text)
-}
-
-function casesNumber(text: string): number {
-  const count = atLeastOne(text)
-  if (count > MOST_CASES) throw new InvalidArgumentError(`give a whole number from 1 to ${MOST_CASES}.`)
-  return count
 }

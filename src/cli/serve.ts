@@ -5,12 +5,13 @@
  */
 
 import { spawn } from "node:child_process"
-import { Command, InvalidArgumentError, Option } from "commander"
+import { Command, Option } from "commander"
 import pc from "picocolors"
 import { CHECKPOINT_NAMES, type CheckpointName } from "../runtime/runs/checkpoint.js"
 import { openModelToServe } from "../runtime/serving/served-model.js"
 import { startServer } from "../runtime/serving/server.js"
 import { print, printJson } from "./output.js"
+import { wholeNumberFrom } from "./whole-number.js"
 
 interface ServeFlags {
   readonly port: number
@@ -39,7 +40,7 @@ export function serveCommand(): Command {
   return new Command("serve")
     .description("try a model in the browser: drop an image, type a note, see the mask change with the words")
     .argument("<model>", "folder of a trained run, or a file that mdl export wrote")
-    .option("--port <n>", "port to listen on; 0 for any that is free", port, USUAL_PORT)
+    .option("--port <n>", "port to listen on; 0 for any that is free", wholeNumberFrom(0, 65_535), USUAL_PORT)
     .option("--host <name>", "which address of this machine", "127.0.0.1")
     .addOption(new Option("--checkpoint <name>", "weights of a run (default: best)").choices([...CHECKPOINT_NAMES]))
     .option("--open", "open the page in the browser")
@@ -85,10 +86,4 @@ function openBrowser(url: string): void {
     process.stderr.write(`${pc.yellow("warning")}: no browser was opened: ${error.message}\n`),
   )
   child.unref()
-}
-
-function port(text: string): number {
-  const value = Number(text)
-  if (!/^\d{1,5}$/.test(text) || value > 65_535) throw new InvalidArgumentError("give a port from 0 to 65535.")
-  return value
 }

@@ -21,6 +21,7 @@ import { print, printJson } from "./output.js"
 import { precisionOption } from "./precision-option.js"
 import { promptOption } from "./prompt-option.js"
 import { profileText } from "./profile-text.js"
+import { positive, seedNumber, wholeNumber, wholeNumberFrom } from "./whole-number.js"
 
 interface TrainFlags {
   readonly data?: string
@@ -106,7 +107,7 @@ export function trainCommand(): Command {
     .option(
       "--keep <n>",
       `how many of the latest checkpoints to keep, 1 to ${MOST_KEPT} (default: ${KEPT})`,
-      keptNumber,
+      wholeNumberFrom(1, MOST_KEPT),
     )
     .option(
       "--checkpoint-every <n>",
@@ -237,27 +238,4 @@ function interval(text: string): CheckpointInterval {
   const found = parseInterval(text)
   if (found === undefined) throw new InvalidArgumentError("give a number of steps, or a time such as 90s, 10min or 2h.")
   return found
-}
-
-function keptNumber(text: string): number {
-  const value = positive(text)
-  if (value > MOST_KEPT) throw new InvalidArgumentError(`give a whole number from 1 to ${MOST_KEPT}.`)
-  return value
-}
-
-function positive(text: string): number {
-  const value = wholeNumber(text)
-  if (value < 1) throw new InvalidArgumentError("give a whole number above 0.")
-  return value
-}
-
-function seedNumber(text: string): number {
-  const value = wholeNumber(text)
-  if (value >= 2 ** 31) throw new InvalidArgumentError("give a whole number below 2147483648.")
-  return value
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("give a whole number.")
-  return Number(text)
 }

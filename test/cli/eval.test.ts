@@ -140,7 +140,7 @@ test("note adherence is told by a row for each change, with its interval", () =>
 })
 
 test.each([
-  ["--note-adherence", "0", /whole number from 1/],
+  ["--note-adherence", "0", /whole number above 0/],
   ["--convention", "paper", /Allowed choices are lvit, monai, monai-ignore-empty, torchmetrics/],
 ])("%s %s is refused", async (option, value, message) => {
   const command = evalCommand()

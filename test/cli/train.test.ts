@@ -65,12 +65,12 @@ describe("going on", () => {
 test.each<[string[], RegExp]>([
   [["--steps", "0"], /whole number above 0/],
   [["--epochs", "1.5"], /whole number/],
-  [["--seed", "2147483648"], /below 2147483648/],
+  [["--seed", "2147483648"], /from 0 to 2147483647/],
   [["--workers", "-1"], /whole number/],
   [["--precision", "f16"], /Allowed choices are f32, bf16/],
   [["--memory", "800"], /give a number with a unit, such as 800MB/],
   [["--checkpoint", "first"], /Allowed choices are best, last, previous/],
-  [["--keep", "0"], /whole number above 0/],
+  [["--keep", "0"], /whole number from 1 to 4/],
   [["--keep", "5"], /whole number from 1 to 4/],
   [["--checkpoint-every", "soon"], /a number of steps, or a time such as 90s, 10min or 2h/],
 ])("%j is out of range", async (argv, message) => {
