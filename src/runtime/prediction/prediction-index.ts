@@ -8,11 +8,11 @@
  * cases, so that it does not depend on what was interrupted when.
  */
 
-import { appendFile, readFile } from "node:fs/promises"
+import { appendFile } from "node:fs/promises"
 import { join } from "node:path"
-import { codeOf } from "../data/data-error.js"
 import type { Size } from "../data/images.js"
 import { writeAtomically } from "../runs/atomic-file.js"
+import { readOptional } from "../runs/optional-file.js"
 import { UserError } from "../user-error.js"
 import type { WrittenPrediction } from "./write-prediction.js"
 
@@ -43,13 +43,8 @@ export interface IndexEntry {
 /** The entries of an index; undefined when the folder has none. @throws UserError for a line that is no entry */
 export async function readIndex(folder: string): Promise<IndexEntry[] | undefined> {
   const path = join(folder, INDEX_NAME)
-  let text: string
-  try {
-    text = await readFile(path, "utf8")
-  } catch (thrown) {
-    if (codeOf(thrown) === "ENOENT") return undefined
-    throw thrown
-  }
+  const text = await readOptional(path)
+  if (text === undefined) return undefined
   const lines = text.split("\n")
   // What stands after the last line break was being written when the process ended.
   return lines.slice(0, -1).map((line, index) => {

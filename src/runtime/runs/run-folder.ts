@@ -26,6 +26,7 @@ import { UserError } from "../user-error.js"
 import { type FileOperations, NODE_FILES, writeAtomically } from "./atomic-file.js"
 import { type CheckpointInterval } from "./checkpoint-interval.js"
 import { LogFile } from "./log-file.js"
+import { readOptional } from "./optional-file.js"
 import type { LogEntry, RunScores } from "./run-log.js"
 
 /** Version of run.json; a run of another version is refused. */
@@ -240,13 +241,8 @@ export class RunFolder {
 
   /** The result of the run; undefined as long as it has not ended once. */
   async readScores(): Promise<RunScores | undefined> {
-    let text: string
-    try {
-      text = await readFile(join(this.path, SCORES), "utf8")
-    } catch (thrown) {
-      if (codeOf(thrown) === "ENOENT") return undefined
-      throw thrown
-    }
+    const text = await readOptional(join(this.path, SCORES))
+    if (text === undefined) return undefined
     try {
       return JSON.parse(text) as RunScores
     } catch (thrown) {

@@ -5,10 +5,11 @@
  * overwrite each other's checkpoints and mix their logs, and starting a second `--resume` by mistake is easy. The lock is a
  * file that names its process; one left behind by a process that is gone is taken over.
  */
-import { open, readFile, rm } from "node:fs/promises"
+import { open, rm } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { codeOf } from "../data/data-error.js"
+import { readOptional } from "./optional-file.js"
 import { RunFolderError } from "./run-folder.js"
 
 const LOCK = "run.lock"
@@ -56,13 +57,8 @@ export async function lockRun(folder: string): Promise<RunLock> {
 
 /** Who holds the lock; undefined for a file that was not written to its end, by a process that died over it. */
 async function readHolder(path: string): Promise<Holder | undefined> {
-  let text: string
-  try {
-    text = await readFile(path, "utf8")
-  } catch (thrown) {
-    if (codeOf(thrown) === "ENOENT") return undefined
-    throw thrown
-  }
+  const text = await readOptional(path)
+  if (text === undefined) return undefined
   try {
     const { pid, host } = JSON.parse(text) as Partial<Holder>
     return typeof pid === "number" && typeof host === "string" ? { pid, host } : undefined
