@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Side-by-side benchmark: ours against others, in one run.
 //
-// Takes: --only PART,... (unet, reclmis, memory, encoder, compile, loader; all of them), --rounds N (25), --threads N (all
+// Takes: --only PART,... (unet, reclmis, memory, encoder, compile, editor, loader; all of
+//        them), --rounds N (25), --threads N (all
 //        cores), --precision f32,bf16, --without NAME (torch, tfjs; repeatable), --json FILE.
 // Gives: tables on stdout, and last the ratios beside their targets; with --json also all samples and the machine. Exit 1 when
 //        competitors do not compute the same thing: unequal parameter counts, or different losses from the same weights.
@@ -12,6 +13,7 @@ import { dirname, join } from "node:path"
 import { parseArgs } from "node:util"
 import { models } from "./models.mjs"
 import { compilePart } from "./parts/compile.mjs"
+import { editorPart } from "./parts/editor.mjs"
 import { encoderPart } from "./parts/encoder.mjs"
 import { loaderPart } from "./parts/loader.mjs"
 import { memoryPart } from "./parts/memory.mjs"
@@ -34,6 +36,7 @@ const PARTS = {
   ],
   encoder: async (setting, { reclmis }) => [await encoderPart(setting, reclmis)],
   compile: async (setting) => [await compilePart(setting)],
+  editor: async (setting) => [await editorPart(setting)],
   loader: async (setting, { fromFiles }) => {
     const results = []
     for (const model of fromFiles) results.push(await loaderPart(setting, model))

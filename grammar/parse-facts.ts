@@ -7,6 +7,7 @@
 
 import { EOF, type IToken, type TokenType } from "chevrotain"
 import type { Place, SyntaxFact } from "../src/compiler/diagnostics/facts-syntax.js"
+import { isPythonNamespace, statementAdvice } from "../src/compiler/diagnostics/pytorch-words.js"
 import { didYouMean } from "../src/compiler/diagnostics/suggest.js"
 import { SECTION_ROLES, type Span } from "./ast.js"
 import { Beginnings, isA, isName } from "./beginnings.js"
@@ -36,6 +37,13 @@ const KNOWN: Record<Place, readonly string[]> = {
   ablation: CHANGES,
   weights: [],
 }
+
+/** Settings of training that are looked for in the model itself, where an optimiser is an object. */
+const TRAINING = ["optimizer", "schedule", "batch", "epochs", "augment"]
+
+/** Prefixes of Python's strings. */
+const STRING_PREFIX = /^(?:f|r|b|u|rb|br|fr|rf)$/i
+const COMPOUND: ReadonlySet<TokenType> = new Set([t.Plus, t.Minus, t.Star, t.DoubleStar, t.Slash, t.Percent])
 
 /** Where lines that begin with a word belong, for those that stand in the wrong place. */
 const BELONGS: readonly (readonly [readonly string[], string])[] = [
@@ -92,11 +100,22 @@ class Explainer {
     const next = this.tokenAt(token, 1)
     const note = noteOf(token)
     const opens = note.firstOnLine || previous.tokenType === t.LeftCurly || note.index === 0
-    if (!isWord(token)) return this.unexpected(token, this.afterLine(previous, place))
-
+    if (!isWord(token)) return this.unexpected(token, this.afterLine(previous, place), this.pythonHint(token))
+    const advice = opens ? statementAdvice(word) : undefined
+    if (advice !== undefined) {
+      return { kind: "unknown-word", span, word, place, known: KNOWN[place], suggestion: undefined, advice }
+    }
+    const after = this.tokenAt(token, 2)
+    if (opens && next !== undefined && COMPOUND.has(next.tokenType) && isEqual(after?.tokenType)) {
+      const operator = { ...this.span(next), end: this.span(after ?? next).end }
+      return { kind: "changed-name", span: operator, name: word, operator: next.image }
+    }
     if (place === "train" || place === "weights") {
       if (next?.tokenType === t.Colon) return { kind: "colon-for-equals", span: this.span(next), name: word }
       return this.unexpected(next ?? token, ["`=`"])
+    }
+    if (place === "model" && isEqual(next?.tokenType) && TRAINING.includes(word)) {
+      return { kind: "misplaced-line", span, word, place, belongs: "in `train { ... }`" }
     }
     if ((place === "model" || place === "body") && isEqual(next?.tokenType) && isName(token.tokenType)) {
       return { kind: "missing-let", span, name: word, place }
@@ -113,8 +132,10 @@ class Explainer {
     }
     // `let a = b c`: the word continues a line that was complete, rather than beginning one.
     const suggestion = didYouMean(word, known)
-    if (!opens && suggestion === undefined) return this.unexpected(token, this.afterLine(previous, place))
-    return { kind: "unknown-word", span, word, place, known, suggestion }
+    if (!opens && suggestion === undefined) {
+      return this.unexpected(token, this.afterLine(previous, place), this.pythonHint(token))
+    }
+    return { kind: "unknown-word", span, word, place, known, suggestion, advice }
   }
 
   private afterLine(previous: IToken, place: Place): readonly string[] {
@@ -152,6 +173,9 @@ class Explainer {
     const typeInValue = this.typeAfterEquals(problem)
     if (typeInValue !== undefined) return typeInValue
     const callee = this.openerOf(token)
+    if (rule === "named" && type === t.Colon && previous !== undefined && isWord(previous)) {
+      return { kind: "colon-for-equals", span: this.span(token), name: previous.image }
+    }
     const inWeights = rule === "weight" || rule === "weight_path"
     const inCall = (rule === "postfix" || rule === "arguments") && callee?.tokenType === t.LeftParen
     if ((inCall || inWeights) && type === t.Colon && previous !== undefined && isWord(previous)) {
@@ -198,6 +222,8 @@ class Explainer {
 
   private hint({ token, begin, rule, expected }: FailedLine): string | undefined {
     const type = token.tokenType
+    if (token.image === "elif") return "write `else if CONDITION then ...`"
+    if (type === t.Comma && rule === "primary") return "there are no tuples: write a list, `[a, b]`"
     if (rule === "let" && type === t.Colon) return "a `let` has no type: shapes are inferred; remove `: ...`"
     if (rule === "let" && type === t.Comma) return "to take several results apart write `let { a, b } = ...`"
     if (rule === "pattern" && type === t.LeftParen) return "to take several results apart write `let { a, b } = ...`"
@@ -212,14 +238,47 @@ class Explainer {
     if (begin.tokenType === t.Ablation && rule === "ablation" && expected.includes("`of`")) {
       return "write `ablation NAME of MODEL { ... }`"
     }
+    if (rule === "named" && isEqual(type)) {
+      const word = this.tokenAt(token, -1)?.image ?? "output"
+      return `every ${word} has a name: write \`${word} NAME = ...\``
+    }
+    const before = this.tokenAt(token, -1)
+    const isPart = isWord(token) && !isA(type, t.Reserved) && before !== undefined
+    if (rule === "postfix" && isPart && isEqual(this.tokenAt(token, 1)?.tokenType)) {
+      return `write a comma before \`${token.image}\``
+    }
+    if (rule === "import" && expected.includes("`{`")) return statementAdvice("from")
+    return this.pythonHint(token)
+  }
+
+  /** What to write in place of an expression of Python that went wrong at `token`. */
+  private pythonHint(token: IToken): string | undefined {
+    const type = token.tokenType
+    const before = this.tokenAt(token, -1)
+    const opener = type === EOF ? undefined : this.openerOf(token)?.tokenType
+    if (before?.image === "lambda") return "write a function at the top of the file: `fn name(x) = ...`"
+    if (type === t.If) return "an `if` stands before its values: `if CONDITION then A else B`"
+    if (token.image === "is") return "write `==`, or `!=` for `is not`"
+    if (isA(type, t.StringLiteral) && before !== undefined && STRING_PREFIX.test(before.image)) {
+      return `texts have no prefix, and nothing is filled in: leave out \`${before.image}\``
+    }
+    if (type === t.LeftCurly && this.tokenAt(token, 2)?.tokenType === t.Colon) {
+      return "the fields of a record have no quotes: `{ name: VALUE }`"
+    }
+    if ((type === t.Colon || type === t.Ellipsis) && opener === t.LeftSquare) {
+      return "a tensor is cut with `slice(x, starts, sizes)` or `narrow(x, axis, start, size)`"
+    }
+    if (type === t.Dot && before !== undefined && isPythonNamespace(before.image)) {
+      return "types of elements are `f32`, `i32` and `bool`: `f32[N, 3, H, W]`"
+    }
     return undefined
   }
 
   // --------------------------------------------------------------------------------------------------------- helpers
 
-  private unexpected(token: IToken, expected: readonly string[]): SyntaxFact {
+  private unexpected(token: IToken, expected: readonly string[], hint?: string): SyntaxFact {
     const span = this.span(token)
-    return { kind: "unexpected-token", span, found: found(token), expected, within: undefined, hint: undefined }
+    return { kind: "unexpected-token", span, found: found(token), expected, within: undefined, hint }
   }
 
   /** The token some steps away; the end of the file has only neighbours before it. */

@@ -11,6 +11,7 @@ import { describe } from "../src/compiler/diagnostics/facts.js"
 import type { SyntaxFact } from "../src/compiler/diagnostics/facts-syntax.js"
 import type { SourceFile, Span } from "./ast.js"
 import { attachDocs, buildAst } from "./build-ast.js"
+import { Beginnings } from "./beginnings.js"
 import { checkFile } from "./checks.js"
 import { type Comment, lex, type Lexed } from "./lex.js"
 import { problemFact } from "./parse-facts.js"
@@ -47,7 +48,7 @@ export function parse(path: string, text: string): Parsed {
   const lexed = lex(path, text)
   if (lexed.tokens.length > MAX_TOKENS) return tooLarge(lexed.tokens.length, MAX_TOKENS, "words and symbols")
   const structured = structure(path, lexed.tokens)
-  const facts = [...lexed.facts, ...structured.facts]
+  const facts = [...lexed.facts, ...withDivisions(structured.facts, lexed.comments)]
   let file = empty
   if (!structured.tooDeep) {
     const built = read(path, text, structured.tokens, lexed)
@@ -55,7 +56,7 @@ export function parse(path: string, text: string): Parsed {
     facts.push(...built.facts)
   }
   const complete = facts.length === 0
-  facts.push(...checkFile(file))
+  facts.push(...checkFile(file), ...numbersInComments(text, lexed))
   return { file, comments: lexed.comments, diagnostics: limited(path, facts), complete }
 }
 
@@ -71,6 +72,30 @@ function read(path: string, text: string, tokens: IToken[], lexed: Lexed): { fil
   })
   const built = buildAst(path, text.length, root, attachDocs(text, tokens, lexed.comments))
   return { file: built.file, facts: [...problems, ...built.facts] }
+}
+
+/** `f(x, H // 2)`: a bracket left open on the line of a comment that looks like the rest of a division. */
+function withDivisions(facts: readonly SyntaxFact[], comments: readonly Comment[]): SyntaxFact[] {
+  const divisions = comments.filter(({ ownLine, text }) => !ownLine && /^\/\/ *[\w.]+ *[,)\]}]/.test(text))
+  return facts.map((fact): SyntaxFact => {
+    if (fact.kind !== "unclosed-bracket" || divisions.length === 0) return fact
+    const division = divisions.find(({ span }) => fact.open.end <= span.start && span.end <= fact.noticed.start)
+    if (division === undefined) return fact
+    const { span } = division
+    return { kind: "division-in-comment", span: { ...span, end: span.start + 2 } }
+  })
+}
+
+/** `let half = H // 2`: Python would divide. */
+function numbersInComments(text: string, { comments, tokens }: Lexed): SyntaxFact[] {
+  const look = new Beginnings(tokens)
+  const ends = new Set(tokens.flatMap(({ endOffset }, index) => (look.endsValue(index) ? [endOffset] : [])))
+  return comments.flatMap(({ ownLine, text: comment, span }): SyntaxFact[] => {
+    if (ownLine || !/^\/\/ *\d+$/.test(comment)) return []
+    let before = span.start - 1
+    while (text[before] === " ") before--
+    return ends.has(before) ? [{ kind: "number-in-comment", span }] : []
+  })
 }
 
 /** In the order of the text, without those that repeat a place, and not more than can be read. */

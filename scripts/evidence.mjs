@@ -50,7 +50,7 @@ const STUDIES = {
   qata: {
     model: "models/reclmis.mdl#quick",
     options: {
-      seeds: "1",
+      seeds: "3",
       "no-ablations": true,
       with: ["models/lvit-clip.mdl#quick", "models/unet.mdl#like_quick"],
       size: "112",
@@ -60,7 +60,7 @@ const STUDIES = {
   monuseg: {
     model: "models/reclmis.mdl#quick",
     options: {
-      seeds: "1",
+      seeds: "3",
       "no-ablations": true,
       with: ["models/lvit-clip.mdl#quick", "models/unet.mdl#like_quick"],
       size: "224",

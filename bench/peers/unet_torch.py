@@ -70,16 +70,20 @@ def dice_loss(probability, target):
     return (1 - (2 * overlap + EPSILON) / (size + EPSILON)).mean()
 
 
+def load(net, tensors):
+    """Gives the network the weights of unet-bench.mdl, by name."""
+    weights = {name.removeprefix("net."): value for name, value in tensors.items()}
+    # PyTorch counts batches in every normalisation layer; nothing else may be missing, and nothing left over.
+    found = net.load_state_dict(weights, strict=False)
+    missing = [name for name in found.missing_keys if not name.endswith("num_batches_tracked")]
+    if missing or found.unexpected_keys:
+        raise RuntimeError(f"weights do not fit: missing {missing}, unexpected {found.unexpected_keys}")
+    return net
+
+
 class UNetCompetitor(Competitor):
     def build(self, tensors, widths):
-        net = UNet(widths)
-        weights = {name.removeprefix("net."): value for name, value in tensors.items()}
-        # PyTorch counts batches in every normalisation layer; nothing else may be missing, and nothing left over.
-        found = net.load_state_dict(weights, strict=False)
-        missing = [name for name in found.missing_keys if not name.endswith("num_batches_tracked")]
-        if missing or found.unexpected_keys:
-            raise RuntimeError(f"weights do not fit: missing {missing}, unexpected {found.unexpected_keys}")
-        return net
+        return load(UNet(widths), tensors)
 
     def loss(self, net):
         probability, mask = net(self.batch["image"]).float(), self.batch["mask"]
@@ -91,4 +95,5 @@ class UNetCompetitor(Competitor):
         return {"loss": self.forward(self.net).item()}
 
 
-serve(UNetCompetitor())
+if __name__ == "__main__":
+    serve(UNetCompetitor())

@@ -304,6 +304,17 @@ export const ERROR_EXAMPLES = {
     ),
     fix: "Wrap what nothing should be learned through in `stop_gradient(...)`.",
   },
+  "size-fixed": {
+    fact: {
+      kind: "size-fixed",
+      span: NOWHERE,
+      calls: [],
+      symbols: ["H", "W"],
+      operation: "add",
+      reason: "shapes [N, H*W/256, 64] and [196, 64] do not broadcast",
+    },
+    fix: "A learned table of positions, or a layer over a whole map, exists at one size only: export with these sizes fixed.",
+  },
   "limit-exceeded": {
     text: model("  let many = [i for i in 0..200000]\n" + OUTPUT),
     fix: "Check the bounds of ranges.",

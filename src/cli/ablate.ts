@@ -9,8 +9,6 @@ import { Command, InvalidArgumentError, Option } from "commander"
 import type { Precision } from "../compiler/passes/precision.js"
 import { splitOutside } from "../compiler/elaborate/selectors.js"
 import type { EngineWatch, TaskEnd } from "../runtime/ablation/engine.js"
-import { jobsFor, thisMachine } from "../runtime/ablation/jobs.js"
-import { localEngine } from "../runtime/ablation/local-engine.js"
 import { runMember } from "../runtime/ablation/member.js"
 import { readPlan } from "../runtime/ablation/plan.js"
 import type { AblationResult } from "../runtime/ablation/result.js"
@@ -23,13 +21,21 @@ import type { EvaluationEntry } from "../runtime/runs/run-log.js"
 import type { TrainingStart } from "../runtime/training/observer.js"
 import { LineProgress } from "../runtime/training/progress.js"
 import { UserError } from "../runtime/user-error.js"
+import {
+  addEngineOptions,
+  engineFor,
+  type EngineFlags,
+  leftText,
+  requireEngineFlags,
+  type SubmittedSweep,
+} from "./ablate-engine.js"
 import { Interrupted, type Interruption, listenForInterruption } from "./interruption.js"
 import { print, printJson, table } from "./output.js"
 import { precisionOption } from "./precision-option.js"
 import { promptOption } from "./prompt-option.js"
-import { wholeNumber } from "./whole-number.js"
+import { positive, wholeNumber } from "./whole-number.js"
 
-interface AblateFlags {
+interface AblateFlags extends EngineFlags {
   readonly data?: string
   readonly prompt?: string
   readonly run?: string
@@ -44,8 +50,8 @@ interface AblateFlags {
   readonly size?: number
   readonly precision?: Precision
   readonly evalEvery?: number
+  readonly earlyStop?: boolean
   readonly split: Split
-  readonly jobs?: number
   readonly workers?: number
   readonly task?: string
   readonly conclude?: boolean
@@ -67,7 +73,7 @@ const USAGE = "usage: mdl ablate MODEL --data DIR --run DIR [--seeds N]"
 
 /** The `ablate` command. */
 export function ablateCommand(): Command {
-  return new Command("ablate")
+  const command = new Command("ablate")
     .description("train a model and its ablations with several seeds, at equal budgets, and compare them")
     .argument("[model]", "the base: file.mdl, file.mdl#Model or file.mdl#ablation")
     .option("--data <dir>", "folder of the data set")
@@ -87,23 +93,25 @@ export function ablateCommand(): Command {
     .option("--batch <n>", "cases in a batch; the base's own when absent", positive)
     .option("--size <pixels>", "height and width of the images: sets H and W", positive)
     .option("--eval-every <steps>", "score the validation split so often, instead of after every epoch", positive)
+    .option("--early-stop", "let members stop as their models' `stop` says; without it all train to the end")
     .addOption(precisionOption())
     .addOption(new Option("--split <name>", "which cases the models are compared on").choices(SPLITS).default("test"))
-    .option("--jobs <n>", "members that train at once (default: what memory and cores allow)", positive)
     .option("--workers <n>", "threads of each member that read images ahead", wholeNumber)
     .option("--conclude", "train nothing: conclude from the members that are done")
     .option("--task <member>", "run one member of the sweep's plan and nothing else: what engines start")
     .option("--json", "print the conclusion as JSON and nothing else on stdout")
-    .action(async (model: string | undefined, flags: AblateFlags) => {
-      if (flags.conclude) return concludeOnly(model, flags)
-      const interruption = listenForInterruption()
-      try {
-        if (flags.task !== undefined) await runTask(flags.task, model, flags, interruption)
-        else await runWhole(request(model, flags), flags, interruption)
-      } finally {
-        interruption.stop()
-      }
-    })
+  return addEngineOptions(command).action(async (model: string | undefined, flags: AblateFlags) => {
+    if (flags.conclude) return concludeOnly(model, flags)
+    requireEngineFlags(flags)
+    const leaves = flags.engine === "slurm" && flags.task === undefined
+    const interruption = listenForInterruption(leaves ? { stopping: "leaving the jobs to Slurm" } : {})
+    try {
+      if (flags.task !== undefined) await runTask(flags.task, model, flags, interruption)
+      else await runWhole(request(model, flags), flags, interruption)
+    } finally {
+      interruption.stop()
+    }
+  })
 }
 
 /** @throws UserError that names what is missing */
@@ -111,14 +119,15 @@ function request(model: string | undefined, flags: AblateFlags): SweepRequest {
   if (model === undefined) throw new UserError(`name the model whose ablations are to be compared\n  ${USAGE}`)
   if (flags.data === undefined) throw new UserError(`--data is missing: the folder of a data set\n  ${USAGE}`)
   if (flags.run === undefined) throw new UserError(`--run is missing: the folder of the sweep\n  ${USAGE}`)
-  const { data, prompt, run, seeds, only, product, epochs, steps, batch, size, precision, evalEvery, split } = flags
+  const { data, prompt, run, seeds, product, epochs, steps, batch, size, precision, split, workers } = flags
+  const { evalEvery, earlyStop } = flags
   return {
     model,
     data,
     prompt,
     run,
     seeds,
-    only: flags.ablations ? only : [],
+    only: flags.ablations ? flags.only : [],
     others: flags.with,
     product,
     epochs,
@@ -127,7 +136,9 @@ function request(model: string | undefined, flags: AblateFlags): SweepRequest {
     size,
     precision,
     evalEvery,
+    earlyStop,
     split,
+    workers,
   }
 }
 
@@ -135,22 +146,30 @@ async function runWhole(asked: SweepRequest, flags: AblateFlags, interruption: I
   const { signal } = interruption
   const prepared = await prepareSweep(asked)
   const { plan, tasks, done } = prepared
-  const jobs =
-    flags.jobs ??
-    jobsFor(
-      tasks.map(({ memory }) => memory),
-      thisMachine(),
-    )
+  const { engine, slurm, atOnce } = engineFor(prepared, flags)
   const variants = plan.variants.filter(({ sameAs }) => sameAs === null).length
   say(
     `${variants} models x ${plan.seeds.length} seeds: ${done.size} members done, ${tasks.length} to do` +
-      (tasks.length > 0 ? `, ${Math.min(jobs, tasks.length)} at once` : ""),
+      (tasks.length > 0 && atOnce !== null ? `, ${Math.min(atOnce, tasks.length)} at once` : ""),
   )
-  const engine = localEngine({ jobs })
-  const { result, ends } = await runSweep(prepared, engine, { ...teller(done.size, done.size + tasks.length), signal })
+  const { result, ends } = await runSweep(prepared, engine, {
+    ...teller(done.size, done.size + tasks.length),
+    signal,
+  }).finally(() => {
+    const left = leftText(slurm?.left() ?? [])
+    if (left !== undefined) say(left)
+  })
+  const left = slurm?.left() ?? []
+  if (!flags.wait && left.length > 0) {
+    if (flags.json) printJson({ jobs: left } satisfies SubmittedSweep)
+    return
+  }
   if (result && flags.json) printJson(result)
   else if (result) print(resultText(result, asked.run))
-  if (signal.aborted) throw new Interrupted("stopped; the same command goes on where it was", interruption.received)
+  if (signal.aborted) {
+    const where = slurm ? "no longer watching" : "stopped; the same command goes on where it was"
+    throw new Interrupted(where, interruption.received)
+  }
   const failed = ends.filter(({ outcome }) => outcome === "failed")
   if (failed.length > 0) throw new MembersFailed(failureText(failed), failed.every(({ code }) => code === 1) ? 1 : 2)
 }
@@ -226,6 +245,7 @@ function teller(before: number, all: number): EngineWatch {
   let ended = before
   return {
     started: (name) => say(`${name}: started`),
+    said: say,
     progress: (name, text) => {
       const now = performance.now()
       if (now - (told.get(name) ?? -EVERY) < EVERY) return
@@ -276,9 +296,4 @@ function names(text: string): readonly string[] {
   const parts = splitOutside(text, ",").map((part) => part.trim().replace(/^#/, ""))
   if (parts.some((part) => part === "")) throw new InvalidArgumentError("give names separated by commas.")
   return parts
-}
-
-function positive(text: string): number {
-  if (wholeNumber(text) === 0) throw new InvalidArgumentError("give a whole number above 0.")
-  return Number(text)
 }

@@ -29,6 +29,7 @@ interface ExportFlags {
   readonly calibrate?: string
   readonly cases: number
   readonly externalData?: boolean
+  readonly dynamic?: readonly string[]
   readonly tolerance?: number
   readonly seed?: number
   readonly parity: boolean
@@ -52,6 +53,11 @@ export function exportCommand(): Command {
     )
     .option("--calibrate <dir>", "data set to see the ranges for int8 on; a run's own when absent")
     .option("--cases <n>", "most cases to calibrate on, and to measure int8 on", wholeNumber, USUAL_CASES)
+    .option(
+      "--dynamic <names>",
+      "sizes that stay open as the batch does, by the names of the inputs: H,W or T",
+      sizeNames,
+    )
     .option("--external-data", "large weights in a file of their own, FILE.data (always so past 2 GB)")
     .option(
       "--tolerance <t>",
@@ -80,7 +86,7 @@ export function exportCommand(): Command {
 
 /** The result as a person reads it. */
 export function formatExport(result: ExportResult): string {
-  const { file, textFile, opset, bytes, nodes, initializers, inputs, outputs, weights, notes } = result
+  const { file, textFile, opset, bytes, nodes, initializers, inputs, outputs, openSizes, weights, notes } = result
   const types = (tensors: ExportResult["inputs"]): string =>
     tensors.map(({ name, dtype, shape }) => `${name}: ${dtype}[${shape.join(", ")}]`).join(", ")
   const from =
@@ -89,12 +95,17 @@ export function formatExport(result: ExportResult): string {
       : `first values, seed ${weights.seed} (not trained)`
   const reports = formatReports(result)
   const megabytes = (count: number): string => `${(count / 1e6).toFixed(2)} MB`
+  const open = Object.entries(openSizes).map(([name, { usual, least, step, most }]) => {
+    const steps = step === 1 ? "" : ` in steps of ${step}`
+    return `${name} from ${least}${most === undefined ? "" : ` to ${most}`}${steps} (${usual} in the text)`
+  })
   const lines = [
     `${pc.bold(file)}`,
     `  opset ${opset}, ${megabytes(bytes)}, ${grouped(nodes)} nodes, ${grouped(initializers)} constants`,
     ...(result.data ? [`  beside   ${result.data.location}, ${megabytes(result.data.bytes)} of weights`] : []),
     `  inputs   ${types(inputs)}`,
     `  outputs  ${types(outputs)}`,
+    ...(open.length > 0 ? [`  open     ${open.join(", ")}`] : []),
     `  weights  ${from}${result.storage === "f32" ? "" : `, stored as ${result.storage}`}`,
     ...(textFile === undefined ? [] : [`  as text  ${textFile}`]),
     ...(reports === "" ? [] : ["", reports]),
@@ -118,6 +129,12 @@ function formatRounding({ calibration, measured, outputs, dice }: RoundingReport
       ? `  Dice  ${dice.f32.toFixed(4)} as f32, ${dice.int8.toFixed(4)} as int8`
       : "  Dice  not known: the cases have no masks",
   ].join("\n")
+}
+
+function sizeNames(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim())
+  if (names.includes("")) throw new InvalidArgumentError("give names with commas between them, such as H,W.")
+  return [...new Set(names)]
 }
 
 function positive(text: string): number {

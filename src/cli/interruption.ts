@@ -43,6 +43,8 @@ export interface InterruptionParts {
   /** ends this process as the signal would without a listener */
   readonly end: (name: StopSignal) => void
   readonly say: (text: string) => void
+  /** what happens at the first signal */
+  readonly stopping: string
 }
 
 const OF_THIS_PROCESS: InterruptionParts = {
@@ -50,11 +52,12 @@ const OF_THIS_PROCESS: InterruptionParts = {
   now: () => performance.now(),
   end: (name) => process.kill(process.pid, name),
   say: (text) => process.stderr.write(text),
+  stopping: "finishing the step and writing a checkpoint",
 }
 
 /** Listens until `stop`. The second signal comes through here too, because a step blocks the process and both may wait. */
 export function listenForInterruption(parts: Partial<InterruptionParts> = {}): Interruption {
-  const { source, now, end, say } = { ...OF_THIS_PROCESS, ...parts }
+  const { source, now, end, say, stopping } = { ...OF_THIS_PROCESS, ...parts }
   const controller = new AbortController()
   let first: { readonly name: StopSignal; readonly at: number } | undefined
   const stop = (): void => {
@@ -71,7 +74,7 @@ export function listenForInterruption(parts: Partial<InterruptionParts> = {}): I
     // The terminal is gone: what is written to it fails, and that must not end the process before its checkpoint is there.
     if (name === "SIGHUP") for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined)
     const again = name === "SIGINT" ? "Ctrl-C again ends" : "a second signal ends"
-    say(`\n${name}: finishing the step and writing a checkpoint (${again} at once)\n`)
+    say(`\n${name}: ${stopping} (${again} at once)\n`)
     controller.abort()
   }
   for (const name of STOP_SIGNALS) source.on(name, interrupt)

@@ -36,6 +36,7 @@ interface TrainFlags {
   readonly size?: number
   readonly seed?: number
   readonly evalEvery?: number
+  readonly earlyStop: boolean
   readonly workers?: number
   readonly precision?: Precision
   readonly memory?: number
@@ -56,6 +57,7 @@ const FIXED = [
   "size",
   "seed",
   "evalEvery",
+  "earlyStop",
   "precision",
   "memory",
   "weights",
@@ -70,6 +72,7 @@ const OF_A_RUN = [
   "epochs",
   "accumulate",
   "evalEvery",
+  "earlyStop",
   "workers",
   "weights",
   "keep",
@@ -93,6 +96,10 @@ export function trainCommand(): Command {
     .option("--size <pixels>", "height and width of the images: sets H and W", positive)
     .option("--seed <n>", "of first values, order, dropout and masks", seedNumber)
     .option("--eval-every <steps>", "score the validation split so often, instead of after every epoch", positive)
+    .option(
+      "--no-early-stop",
+      "train to the end: the model's `stop` says which checkpoint is the best, and nothing more",
+    )
     .option("--workers <n>", "threads that read images ahead", wholeNumber)
     .addOption(precisionOption())
     .option(
@@ -167,9 +174,9 @@ function newRun(model: string | undefined, flags: TrainFlags) {
   if (flags.checkpoint !== undefined) throw new UserError("--checkpoint goes with --resume: a new run has none yet")
   const { data, prompt, run, steps, epochs, batch, accumulate, size, seed, evalEvery, precision, memory, weights } =
     flags
-  const { keep, checkpointEvery } = flags
+  const { keep, checkpointEvery, earlyStop } = flags
   const program = { model, batch, accumulate, size, precision, memory }
-  return { ...program, data, prompt, run, steps, epochs, seed, evalEvery, weights, keep, checkpointEvery }
+  return { ...program, data, prompt, run, steps, epochs, seed, evalEvery, earlyStop, weights, keep, checkpointEvery }
 }
 
 /** What is measured with --profile. @throws UserError for options that are about a run */
@@ -178,10 +185,10 @@ function profiled(model: string | undefined, flags: TrainFlags) {
     "usage: mdl train MODEL --data DIR --profile [--batch N --size N --precision TYPE --memory SIZE --seed N --json]"
   if (model === undefined) throw new UserError(`name a model to profile\n  ${usage}`)
   if (flags.data === undefined) throw new UserError(`--data is missing: the folder of a data set\n  ${usage}`)
-  const named = OF_A_RUN.find((name) => flags[name] !== undefined)
+  const named = OF_A_RUN.find((name) => isGiven(flags, name))
   if (named !== undefined)
     throw new UserError(
-      `--${dashed(named)} has no meaning with --profile, which keeps no run: leave it out\n  ${usage}`,
+      `${optionOf(named)} has no meaning with --profile, which keeps no run: leave it out\n  ${usage}`,
     )
   const { data, prompt, batch, size, seed, precision, memory } = flags
   return { model, data, prompt, batch, size, seed, precision, memory }
@@ -191,18 +198,26 @@ function profiled(model: string | undefined, flags: TrainFlags) {
 function resumedRun(model: string | undefined, flags: TrainFlags, folder: string): string {
   if (model !== undefined)
     throw new UserError(`--resume goes on with the model of the run, so ${model} is not to be named`)
-  const fixed = FIXED.find((name) => flags[name] !== undefined)
+  const fixed = FIXED.find((name) => isGiven(flags, name))
   if (fixed === undefined) return folder
   throw new UserError(
-    `--${dashed(fixed)} cannot change when a run goes on: leave it out, or start a new run\n` +
+    `${optionOf(fixed)} cannot change when a run goes on: leave it out, or start a new run\n` +
       "  with --resume there are --steps, --epochs, --data, --checkpoint, --keep,\n" +
       "  --checkpoint-every and --workers",
   )
 }
 
-/** `eval-every` for evalEvery */
-function dashed(flag: string): string {
-  return flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+type Flag = (typeof FIXED | typeof OF_A_RUN)[number]
+
+/** Whether an option was on the command line; `earlyStop` is true without one. */
+function isGiven(flags: TrainFlags, name: Flag): boolean {
+  return name === "earlyStop" ? !flags.earlyStop : flags[name] !== undefined
+}
+
+/** `--eval-every` for evalEvery */
+function optionOf(flag: Flag): string {
+  const dashed = flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  return flag === "earlyStop" ? `--no-${dashed}` : `--${dashed}`
 }
 
 const ENDED: Readonly<Record<TrainResult["ended"], string>> = {

@@ -5,22 +5,24 @@
  * of all stages. Pure: nothing is read or written but through the host.
  */
 
-import type { parse } from "../../grammar/parse.js"
 import { type Diagnostic, hasErrors } from "./diagnostics/diagnostic.js"
 import { checkTraining } from "./check/training.js"
 import { refuseVaried, selectVariant, variedChoices, type Variant } from "./elaborate/ablations.js"
 import { elaborateModel, type ElaboratedModel, type ElaborationOptions } from "./elaborate/model.js"
+import type { CompilerMemory } from "./memory.js"
 import { checkNames } from "./resolve/check-names.js"
 import { checkRecursion } from "./resolve/check-recursion.js"
 import { loadModules, type ModuleGraph, type SourceHost } from "./resolve/modules.js"
 
-export interface CompileOptions extends ElaborationOptions {
+export interface CompileOptions extends Pick<ElaborationOptions, "sizes"> {
   /** what stands behind `#`: a model, an ablation, or several joined by `+`; the only model when absent */
   readonly selector?: string | undefined
   /** check every value of a `vary` instead of refusing a model that has several; there is then no output */
   readonly everyValue?: boolean
-  /** how texts are parsed; an editor remembers what it has parsed already */
-  readonly parse?: typeof parse
+  /** what an editor keeps from the compilations before */
+  readonly memory?: CompilerMemory
+  /** false: do not ask whether the model can be trained, which takes as long as building it; there is an output without */
+  readonly training?: boolean
 }
 
 export interface CompileResult {
@@ -35,7 +37,8 @@ export interface CompileResult {
 
 /** Parses, resolves, selects and elaborates. */
 export function compile(path: string, host: SourceHost, options: CompileOptions = {}): CompileResult {
-  const loaded = loadModules(path, host, options.parse)
+  const { memory } = options
+  const loaded = loadModules(path, host, memory?.parse, memory?.modules)
   const modules = loaded.output
   const sources = new Map([...(modules?.modules.values() ?? [])].map((m) => [m.path, m.text] as const))
   const diagnostics: Diagnostic[] = [...loaded.diagnostics]
@@ -47,16 +50,18 @@ export function compile(path: string, host: SourceHost, options: CompileOptions 
     variant,
   })
   if (!modules) return result(undefined)
-  const broken = new Set(loaded.diagnostics.flatMap((d) => d.labels.map((label) => label.span.file)))
+  const unread = loaded.diagnostics.filter(({ severity }) => severity === "error")
+  const broken = new Set(unread.flatMap((d) => d.labels.map((label) => label.span.file)))
   for (const module of modules.modules.values()) {
     // Where a line could not be read, the names it defines are not known.
-    if (!broken.has(module.path)) diagnostics.push(...checkNames(module, modules))
+    if (!broken.has(module.path))
+      diagnostics.push(...(memory ? memory.names(module, modules) : checkNames(module, modules)))
   }
   const circles = checkRecursion(modules)
   diagnostics.push(...circles)
   // A text that does not parse has holes, and elaborating around holes tells the user nothing new; a definition that
   // uses itself has no end.
-  if (circles.length > 0 || loaded.diagnostics.some((d) => d.severity === "error")) return result(undefined)
+  if (circles.length > 0 || unread.length > 0) return result(undefined)
   const selected = selectVariant(modules.root, options.selector)
   diagnostics.push(...selected.diagnostics)
   const variant = selected.output
@@ -64,10 +69,11 @@ export function compile(path: string, host: SourceHost, options: CompileOptions 
   const choices = variedChoices(variant)
   diagnostics.push(...choices.diagnostics)
   const told = new Set<string>()
+  const elaboration: ElaborationOptions = { ...options, memory: memory?.calls }
   for (const { variant: choice, chosen } of choices.output) {
-    const elaborated = elaborateModel(modules, choice, options)
+    const elaborated = elaborateModel(modules, choice, elaboration)
     const found = [...elaborated.diagnostics]
-    if (elaborated.output) found.push(...checkTraining(elaborated.output, choice))
+    if (elaborated.output && options.training !== false) found.push(...checkTraining(elaborated.output, choice))
     if (chosen.length === 0) {
       diagnostics.push(...found)
       return result(elaborated.output, variant)

@@ -1,9 +1,10 @@
 /**
  * Diagnostics while somebody types.
  *
- * Takes the documents as they change; publishes what is wrong with them. What reading and names find is told at once. The
- * models of the file are built when the typing pauses, one at a time, so that a request never waits for more than one of
- * them; an edit drops what is left.
+ * Takes the documents as they change; publishes what is wrong with them, in the order of what it costs to find out. What
+ * reading and names find is told with the edit. Then the models of the file are built, and after them its ablations, one at
+ * a time, so that a request never waits for more than one of them. Whether they can be trained is asked when the typing
+ * pauses. An edit drops what is left.
  */
 
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.js"
@@ -12,8 +13,10 @@ import { selectableNames } from "../compiler/elaborate/ablations.js"
 import { checkNames } from "../compiler/resolve/check-names.js"
 import type { Workspace } from "./workspace.js"
 
-/** Long enough not to build a model for every letter, short enough to feel immediate. */
+/** Long enough not to differentiate a model for every letter, short enough to feel immediate. */
 export const PAUSE_MS = 150
+/** A model that took longer than this is not built for every letter: typing would lag behind. */
+const SLOW_MS = 60
 
 const NO_MODEL = FACTS["no-model-in-file"].code
 
@@ -24,12 +27,28 @@ interface Publishing {
   failed(error: unknown): void
 }
 
+/** How much of a document is known: its models (without ablations), all that is built, and whether that can be trained. */
+type Stage = "models" | "built" | "all"
+const STAGES: readonly Stage[] = ["models", "built", "all"]
+
+interface Progress {
+  /** the last stage that is behind it */
+  stage: Stage | undefined
+  /** what is shown of it */
+  shown: string | undefined
+  stop(): void
+}
+
 export class Checker {
-  private readonly waiting = new Map<string, { stop(): void }>()
+  private readonly waiting = new Map<string, Progress>()
   /** the texts that each open document was made from */
   private readonly sources = new Map<string, ReadonlySet<string>>()
-  /** those who wait for the models of a document, or for all there is to say of it */
-  private readonly listeners = new Map<string, { readonly forAll: boolean; wake(): void }[]>()
+  /** those who wait for a stage of a document */
+  private readonly listeners = new Map<string, { readonly stage: Stage; wake(): void }[]>()
+  /** how long the models of a document took when they were built last, in milliseconds */
+  private readonly durations = new Map<string, number>()
+  /** documents that show what only their ablations, or training, brought up */
+  private readonly showsLate = new Set<string>()
 
   constructor(
     private readonly workspace: Workspace,
@@ -46,30 +65,28 @@ export class Checker {
     for (const path of paths) this.check(path)
   }
 
-  /** Resolves when the models of `path` (not its ablations) are built, or cannot be. */
-  ready(path: string): Promise<void> {
-    return this.isReady(path) ? Promise.resolve() : this.settled(path, false)
+  /** Resolves when `stage` is behind the document as it is now, or cannot be reached. */
+  reached(path: string, stage: Stage): Promise<void> {
+    const progress = this.waiting.get(path)
+    const isBehind =
+      stage === "models" && this.workspace.modelNames(path).every((n) => this.workspace.hasBuilt(path, n))
+    if (!progress || isBehind || isAtLeast(progress.stage, stage)) return Promise.resolve()
+    return new Promise((wake) => this.listeners.set(path, [...(this.listeners.get(path) ?? []), { stage, wake }]))
   }
 
-  /** Resolves when everything is known that can be said of `path` as it is now. */
-  settled(path: string, forAll = true): Promise<void> {
-    if (!this.waiting.has(path)) return Promise.resolve()
-    return new Promise((wake) => this.listeners.set(path, [...(this.listeners.get(path) ?? []), { forAll, wake }]))
-  }
-
-  /** All that is known to be wrong with `path` as it is now. */
+  /** What building has found so far to be wrong with `path` as it is now. */
   known(path: string): readonly Diagnostic[] {
-    const names = this.selectors(path).filter((name) => this.workspace.hasCompiled(path, name))
-    const found = [...this.early(path), ...names.flatMap((name) => this.workspace.compile(path, name).diagnostics)]
-    return [...new Map(found.map((diagnostic) => [JSON.stringify(diagnostic), diagnostic])).values()]
+    const names = this.selectors(path).filter((name) => this.workspace.hasBuilt(path, name))
+    return distinct([...this.early(path), ...names.flatMap((name) => this.workspace.build(path, name).diagnostics)])
   }
 
   /** Nothing is shown any more on a document that was closed. */
   closed(path: string): void {
     this.waiting.get(path)?.stop()
-    this.waiting.delete(path)
     this.sources.delete(path)
-    this.tell(path)
+    this.durations.delete(path)
+    this.showsLate.delete(path)
+    this.done(path)
     this.to.publish(path, [])
   }
 
@@ -80,13 +97,94 @@ export class Checker {
 
   private check(path: string): void {
     this.waiting.get(path)?.stop()
+    const progress: Progress = { stage: undefined, shown: undefined, stop: () => {} }
+    this.waiting.set(path, progress)
     this.guarded(path, () => {
       const early = this.early(path)
       // Where reading found mistakes, no model can be built, and this is all there is to say.
-      if (early.some(({ severity }) => severity === "error")) this.to.publish(path, early)
+      if (early.some(({ severity }) => severity === "error")) this.publish(path, progress, early)
     })
-    const timer = setTimeout(() => this.guarded(path, () => this.build(path)), PAUSE_MS)
-    this.waiting.set(path, { stop: () => clearTimeout(timer) })
+    const isSlow = (this.durations.get(path) ?? 0) > SLOW_MS
+    const models = (): void => this.guarded(path, () => this.buildModels(path, progress))
+    if (isSlow) this.later(progress, models)
+    else soon(progress, models)
+  }
+
+  private buildModels(path: string, progress: Progress): void {
+    const start = performance.now()
+    const names = this.workspace.modelNames(path)
+    const found = names.flatMap((name) => this.workspace.build(path, name).diagnostics)
+    this.durations.set(path, performance.now() - start)
+    // What was said of ablations stays until it is known whether it still holds: it would flicker with every letter.
+    const isLibrary = names.length === 0
+    if (!isLibrary && (found.length > 0 || !this.showsLate.has(path))) {
+      this.publish(path, progress, [...this.early(path), ...found])
+    }
+    this.reach(path, progress, "models")
+    const queue = this.selectors(path).filter((name) => name === undefined || !names.includes(name))
+    this.oneByOne(
+      path,
+      progress,
+      queue,
+      (name) => void this.workspace.build(path, name),
+      () => {
+        this.publishAll(path, progress, (name) => this.workspace.build(path, name).diagnostics)
+        this.reach(path, progress, "built")
+        this.later(progress, () => this.guarded(path, () => this.checkAllTraining(path, progress)))
+      },
+    )
+  }
+
+  private checkAllTraining(path: string, progress: Progress): void {
+    const check = (name: string | undefined): readonly Diagnostic[] => this.workspace.diagnostics(path, name)
+    this.oneByOne(
+      path,
+      progress,
+      this.selectors(path),
+      (name) => void check(name),
+      () => {
+        this.publishAll(path, progress, check)
+        this.done(path)
+      },
+    )
+  }
+
+  /** Does `step` for each name, with time for requests between them, and then `end`. */
+  private oneByOne(
+    path: string,
+    progress: Progress,
+    names: readonly (string | undefined)[],
+    step: (name: string | undefined) => void,
+    end: () => void,
+  ): void {
+    if (names.length === 0) return end()
+    const [first, ...others] = names
+    soon(progress, () =>
+      this.guarded(path, () => {
+        step(first)
+        this.oneByOne(path, progress, others, step, end)
+      }),
+    )
+  }
+
+  private publishAll(path: string, progress: Progress, of: (name: string | undefined) => readonly Diagnostic[]): void {
+    const names = this.selectors(path)
+    const root = this.workspace.load(path)?.graph.root
+    const isLibrary = names[0] === undefined && root !== undefined && root.definitions.size > 0
+    const found = names.flatMap(of).filter(({ code }) => !isLibrary || code !== NO_MODEL)
+    const ofModels = this.workspace.modelNames(path).flatMap((name) => this.workspace.build(path, name).diagnostics)
+    if (distinct(found).length > distinct(ofModels).length) this.showsLate.add(path)
+    else this.showsLate.delete(path)
+    this.publish(path, progress, found)
+  }
+
+  /** Shows `found`, each once, unless that is what is shown. */
+  private publish(path: string, progress: Progress, found: readonly Diagnostic[]): void {
+    const shown = distinct(found)
+    const key = JSON.stringify(shown)
+    if (key === progress.shown) return
+    progress.shown = key
+    this.to.publish(path, shown)
   }
 
   /** What is known without building a model. */
@@ -95,7 +193,8 @@ export class Checker {
     if (!loaded) return []
     this.sources.set(path, new Set(loaded.graph.modules.keys()))
     const { graph, diagnostics } = loaded
-    const isBroken = diagnostics.some(({ labels }) => labels.some(({ span }) => span.file === path))
+    const errors = diagnostics.filter(({ severity }) => severity === "error")
+    const isBroken = errors.some(({ labels }) => labels.some(({ span }) => span.file === path))
     return isBroken ? diagnostics : [...diagnostics, ...checkNames(graph.root, graph)]
   }
 
@@ -106,51 +205,49 @@ export class Checker {
     return names.length > 0 ? names : [undefined]
   }
 
-  private isReady(path: string): boolean {
-    return this.workspace.modelNames(path).every((name) => this.workspace.hasCompiled(path, name))
+  /** Goes on when the typing has paused. */
+  private later(progress: Progress, body: () => void): void {
+    const timer = setTimeout(body, PAUSE_MS)
+    progress.stop = () => clearTimeout(timer)
   }
 
-  /** Builds the models and ablations of `path` one after another. */
-  private build(path: string): void {
-    const queue = [...this.selectors(path)]
-    const root = this.workspace.load(path)?.graph.root
-    const isLibrary = queue[0] === undefined && root !== undefined && root.definitions.size > 0
-    const found = new Map<string, Diagnostic>()
-    const next = (): void => {
-      const selector = queue.shift()
-      for (const diagnostic of this.workspace.compile(path, selector).diagnostics) {
-        if (!isLibrary || diagnostic.code !== NO_MODEL) found.set(JSON.stringify(diagnostic), diagnostic)
-      }
-      if (queue.length > 0) {
-        const soon = setImmediate(() => this.guarded(path, next))
-        this.waiting.set(path, { stop: () => clearImmediate(soon) })
-      } else {
-        this.waiting.delete(path)
-        this.to.publish(path, [...found.values()])
-      }
-      if (queue.length === 0 || this.isReady(path)) this.tell(path)
-    }
-    next()
+  private reach(path: string, progress: Progress, stage: Stage): void {
+    progress.stage = stage
+    this.tell(path, stage)
   }
 
-  /** Wakes those who wait for the models, and when all is done the others too. */
-  private tell(path: string): void {
-    const isDone = !this.waiting.has(path)
+  private done(path: string): void {
+    this.waiting.delete(path)
+    this.tell(path, "all")
+  }
+
+  /** Wakes those who wait for `stage`, or for one before it. */
+  private tell(path: string, stage: Stage): void {
     const listeners = this.listeners.get(path) ?? []
-    this.listeners.set(
-      path,
-      listeners.filter(({ forAll }) => forAll && !isDone),
-    )
-    for (const { forAll, wake } of listeners) if (isDone || !forAll) wake()
+    const others = listeners.filter((listener) => !isAtLeast(stage, listener.stage))
+    this.listeners.set(path, others)
+    for (const listener of listeners) if (!others.includes(listener)) listener.wake()
   }
 
   private guarded(path: string, step: () => void): void {
     try {
       step()
     } catch (error) {
-      this.waiting.delete(path)
-      this.tell(path)
+      this.done(path)
       this.to.failed(error)
     }
   }
 }
+
+/** Goes on when what has arrived in the meantime is answered. */
+function soon(progress: Progress, body: () => void): void {
+  const immediate = setImmediate(body)
+  progress.stop = () => clearImmediate(immediate)
+}
+
+const isAtLeast = (reached: Stage | undefined, stage: Stage): boolean =>
+  reached !== undefined && STAGES.indexOf(reached) >= STAGES.indexOf(stage)
+
+const distinct = (diagnostics: readonly Diagnostic[]): readonly Diagnostic[] => [
+  ...new Map(diagnostics.map((diagnostic) => [JSON.stringify(diagnostic), diagnostic])).values(),
+]

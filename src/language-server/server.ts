@@ -53,6 +53,9 @@ import { type Loaded, Workspace } from "./workspace.js"
 /** The command behind the lens of an ablation, with `{ uri, base, ablation }`; the editor runs `mdl diff` with it. */
 export const DIFF_COMMAND = "mdl.diffWithBase"
 
+/** Answered, with nothing, when all is published that can be said of the text `{ uri }`. */
+export const CHECKED_REQUEST = "mdl/checked"
+
 const CAPABILITIES: ServerCapabilities = {
   textDocumentSync: TextDocumentSyncKind.Incremental,
   hoverProvider: true,
@@ -119,6 +122,11 @@ export function serve(connection: Connection): void {
     checker.checkAll(workspace.openPaths)
   })
 
+  // For clients that want the last word at once: tests, and scripts that check a text through a server that is there.
+  connection.onRequest(CHECKED_REQUEST, ({ uri }: { readonly uri: string }) =>
+    checker.reached(workspace.pathOf(uri), "all"),
+  )
+
   const loadedAt = (uri: string): Loaded => {
     const loaded = workspace.load(workspace.pathOf(uri))
     if (!loaded) throw new ResponseError(ErrorCodes.InvalidParams, `there is no text ${uri}`)
@@ -131,7 +139,7 @@ export function serve(connection: Connection): void {
   /** The models of a text, when they are built. */
   const modelsOf = (path: string) =>
     workspace.modelNames(path).flatMap((name) => {
-      const result = workspace.compile(path, name)
+      const result = workspace.build(path, name)
       const { output } = result
       return output ? [{ model: output, costs: workspace.costsOf(result)! }] : []
     })
@@ -148,7 +156,7 @@ export function serve(connection: Connection): void {
   }
 
   connection.onHover(async (params) => {
-    await checker.ready(workspace.pathOf(params.textDocument.uri))
+    await checker.reached(workspace.pathOf(params.textDocument.uri), "models")
     const { loaded, path, offset } = pointed(params)
     const found = occurrenceAt(loaded.occurrences, offset)
     if (!found) return null
@@ -158,7 +166,7 @@ export function serve(connection: Connection): void {
 
   connection.languages.inlayHint.on(async ({ textDocument, range }) => {
     const path = workspace.pathOf(textDocument.uri)
-    await checker.ready(path)
+    await checker.reached(path, "models")
     const lines = workspace.lines(path)
     const [start, end] = [offsetIn(lines, range.start), offsetIn(lines, range.end)]
     return modelsOf(path)
@@ -174,8 +182,8 @@ export function serve(connection: Connection): void {
 
   connection.onCompletion((params) => {
     const { loaded, path, offset } = pointed(params)
-    const models = workspace.modelNames(path).filter((name) => workspace.hasCompiled(path, name))
-    const model = models.map((name) => workspace.compile(path, name).output).find((output) => output !== undefined)
+    const models = workspace.modelNames(path).filter((name) => workspace.hasBuilt(path, name))
+    const model = models.map((name) => workspace.build(path, name).output).find((output) => output !== undefined)
     const { root } = loaded.graph
     const { items, replace } = completionsAt(loaded.graph, root, offset, {
       imports: workspace.importsFrom(path),
@@ -292,7 +300,7 @@ export function serve(connection: Connection): void {
 
   connection.onCodeAction(async ({ textDocument, range }) => {
     const path = workspace.pathOf(textDocument.uri)
-    await checker.settled(path)
+    await checker.reached(path, "built")
     const { graph } = loadedAt(textDocument.uri)
     const lines = workspace.lines(path)
     const [start, end] = [offsetIn(lines, range.start), offsetIn(lines, range.end)]
@@ -316,7 +324,7 @@ export function serve(connection: Connection): void {
 
   connection.onCodeLens(async ({ textDocument }) => {
     const path = workspace.pathOf(textDocument.uri)
-    await checker.ready(path)
+    await checker.reached(path, "models")
     const { file } = loadedAt(textDocument.uri).graph.root
     const lines = workspace.lines(path)
     const models = modelsOf(path)

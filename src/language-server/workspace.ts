@@ -2,18 +2,19 @@
  * The texts an editor works on, and what the compiler knows of them.
  *
  * Takes the documents that are open (they hide the files below them) and the folders of the workspace; gives parsed modules,
- * their names and compiled models. What has been worked out is kept until a text changes: parsed texts by their content,
- * everything else until the next edit.
+ * their names and compiled models. What has been worked out is kept until a text changes; what the compiler can use again
+ * after that, its memory keeps.
  */
 
 import { existsSync, readdirSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
-import { parse, type Parsed } from "../../grammar/parse.js"
+import { checkTraining } from "../compiler/check/training.js"
 import { compile, type CompileResult } from "../compiler/compile.js"
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.js"
 import { SourceLines } from "../compiler/diagnostics/source-lines.js"
 import { type Occurrence, occurrencesOf } from "../compiler/editing/occurrences.js"
+import { CompilerMemory } from "../compiler/memory.js"
 import { loadModules, type ModuleGraph, type SourceHost } from "../compiler/resolve/modules.js"
 import { costsByName, type PartCost } from "../compiler/summary.js"
 import { fileHost, PACKAGE_ROOT } from "../runtime/model-file.js"
@@ -38,10 +39,12 @@ const MOST_FOLDERS = 2000
 export class Workspace {
   /** texts of open documents by path */
   private readonly open = new Map<string, { readonly uri: string; readonly text: string }>()
-  private readonly parsed = new Map<string, { readonly text: string; readonly parsed: Parsed }>()
+  private readonly memory = new CompilerMemory()
   private readonly lineTables = new Map<string, SourceLines>()
   private loaded = new Map<string, Loaded | undefined>()
-  private compiled = new Map<string, CompileResult>()
+  /** models by path and selector */
+  private built = new Map<string, CompileResult>()
+  private checked = new Map<string, readonly Diagnostic[]>()
   private costs = new Map<CompileResult, Costs>()
   folders: readonly string[] = []
 
@@ -76,7 +79,8 @@ export class Workspace {
   /** Something on the disk or in the editor is not as it was. */
   forget(): void {
     this.loaded = new Map()
-    this.compiled = new Map()
+    this.built = new Map()
+    this.checked = new Map()
     this.costs = new Map()
   }
 
@@ -87,26 +91,32 @@ export class Workspace {
   /** The text of `path` with what it imports; undefined where there is no such text. */
   load(path: string): Loaded | undefined {
     if (!this.loaded.has(path)) {
-      const { output, diagnostics } = loadModules(path, this.hostOf(path), this.parse)
+      const { output, diagnostics } = loadModules(path, this.hostOf(path), this.memory.parse, this.memory.modules)
       const loaded = output && { path, graph: output, diagnostics, occurrences: occurrencesOf(output.root, output) }
       this.loaded.set(path, loaded)
     }
     return this.loaded.get(path)
   }
 
-  /** Whether the model is known already, so that asking for it takes no time. */
-  hasCompiled(path: string, selector?: string): boolean {
-    return this.compiled.has(`${path}#${selector ?? ""}`)
+  /** Whether the model is built already, so that asking for it takes no time. */
+  hasBuilt(path: string, selector?: string): boolean {
+    return this.built.has(keyOf(path, selector))
   }
 
-  /** The model or ablation `selector` of `path`, all stages. */
-  compile(path: string, selector?: string): CompileResult {
-    const key = `${path}#${selector ?? ""}`
-    const known = this.compiled.get(key)
-    if (known) return known
-    const result = compile(path, this.hostOf(path), { selector, everyValue: true, parse: this.parse })
-    this.compiled.set(key, result)
-    return result
+  /** The model or ablation `selector` of `path`, all stages but the question whether it can be trained. */
+  build(path: string, selector?: string): CompileResult {
+    return remembered(this.built, keyOf(path, selector), () =>
+      compile(path, this.hostOf(path), { selector, everyValue: true, memory: this.memory, training: false }),
+    )
+  }
+
+  /** All that `mdl check` says of `selector`. */
+  diagnostics(path: string, selector?: string): readonly Diagnostic[] {
+    return remembered(this.checked, keyOf(path, selector), () => {
+      const { output, variant, diagnostics } = this.build(path, selector)
+      if (output && variant) return [...diagnostics, ...checkTraining(output, variant)]
+      return compile(path, this.hostOf(path), { selector, everyValue: true, memory: this.memory }).diagnostics
+    })
   }
 
   /** The models that `path` itself defines. */
@@ -154,20 +164,22 @@ export class Workspace {
     ]
   }
 
-  private readonly parse: typeof parse = (path, text) => {
-    const known = this.parsed.get(path)
-    if (known?.text === text) return known.parsed
-    const parsed = parse(path, text)
-    this.parsed.set(path, { text, parsed })
-    return parsed
-  }
-
   /** As on the command line, imports lead to the folder of the file and below. */
   private hostOf(path: string): SourceHost {
     // A document that was never saved has no file yet.
     const disk = fileHost(dirname(path), existsSync(path) ? path : undefined)
     return { ...disk, read: (wanted) => this.open.get(wanted)?.text ?? disk.read(wanted) }
   }
+}
+
+const keyOf = (path: string, selector: string | undefined): string => `${path}#${selector ?? ""}`
+
+function remembered<T>(table: Map<string, T>, key: string, make: () => T): T {
+  const known = table.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  table.set(key, made)
+  return made
 }
 
 /** The `.mdl` files in a folder and below, nearest first; none of a folder that is not there yet. */

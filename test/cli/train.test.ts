@@ -53,6 +53,7 @@ describe("going on", () => {
     [["--resume", "r", "--memory", "1GB"], /--memory cannot change/],
     [["--resume", "r", "--weights", "w.safetensors"], /--weights cannot change/],
     [["--resume", "r", "--eval-every", "4"], /--eval-every cannot change/],
+    [["--resume", "r", "--no-early-stop"], /--no-early-stop cannot change/],
     [["--resume", "r", "--keep", "3", "--checkpoint-every", "2h"], /r is not the folder of a run/],
     [["--resume", "r"], /r is not the folder of a run: it has no run\.json/],
   ])("%j", async (argv, message) => {

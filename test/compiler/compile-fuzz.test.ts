@@ -3,7 +3,6 @@
  * It never throws.
  */
 
-import { readdirSync, readFileSync } from "node:fs"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { compile } from "../../src/compiler/compile.js"
@@ -11,60 +10,7 @@ import { renderGithub, renderJson, renderTerminal } from "../../src/compiler/dia
 import { selectableNames } from "../../src/compiler/elaborate/ablations.js"
 import { LIMITS } from "../../src/compiler/elaborate/budget.js"
 import type { SourceHost } from "../../src/compiler/resolve/modules.js"
-import { fileHost } from "../../src/runtime/model-file.js"
-
-const files = (folder: string): string[] =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith(".mdl"))
-    .map((name) => `${folder}/${name}`)
-
-const TOUR = "test/fixtures/constants/tour.mdl"
-const MODELS = [...files("models"), TOUR]
-const LIBRARY = files("std")
-const disk = fileHost("models")
-const tourDisk = fileHost("test/fixtures/constants")
-const tensor = tourDisk.tensor!
-/** Texts are read once; a compilation that reads the disk each time would make this slow. */
-const texts = new Map<string, string | undefined>()
-const read = (path: string): string | undefined => {
-  if (!texts.has(path)) texts.set(path, (path === TOUR ? tourDisk : disk).read(path))
-  return texts.get(path)
-}
-
-/** Words, numbers and signs of all texts: what people mistype one for another. */
-const WORDS = [
-  ...new Set(
-    [...MODELS, ...LIBRARY].flatMap((path) => readFileSync(path, "utf8").match(/\w+|"[^"\n]*"|[^\s\w]+/g) ?? []),
-  ),
-].sort()
-const ODD = ["0", "-1", "1.5", "1000000000", "9007199254740991", "none", "[]", "{}", "x", "N", "H", "T", "0..100000"]
-
-interface Edit {
-  readonly at: number
-  readonly kind: "replace" | "remove" | "insert" | "swap"
-  readonly word: string
-}
-
-const edit = fc.record<Edit>({
-  at: fc.nat(1_000_000),
-  kind: fc.constantFrom("replace", "replace", "remove", "insert", "swap"),
-  word: fc.oneof(fc.constantFrom(...WORDS), fc.constantFrom(...ODD)),
-})
-
-/** Edits whole words, so that most results still parse and reach the later stages. */
-function mutate(text: string, edits: readonly Edit[]): string {
-  const parts = text.match(/\/\/[^\n]*|\w+|"[^"\n]*"|\s+|[^\s\w]/g) ?? []
-  const words = parts.flatMap((part, index) => (/^(\s|\/\/)/.test(part) ? [] : [index]))
-  for (const { at, kind, word } of edits) {
-    const index = words[at % words.length]!
-    const next = words[(at + 1) % words.length]!
-    if (kind === "replace") parts[index] = word
-    else if (kind === "remove") parts[index] = ""
-    else if (kind === "insert") parts[index] += ` ${word} `
-    else [parts[index], parts[next]] = [parts[next]!, parts[index]!]
-  }
-  return parts.join("")
-}
+import { disk, LIBRARY, MODELS, mutate, read, tensor, TOUR, wordEdit } from "./word-edits.js"
 
 /** Compiles; fails unless the result is a model or diagnostics, all within the texts. */
 function answers(path: string, host: SourceHost, selector: string | undefined): void {
@@ -94,7 +40,7 @@ describe("compiling answers", () => {
     const original = read(path)!
     const selectors = selectorsOf(path)
     fc.assert(
-      fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), fc.nat(100), (edits, choice) => {
+      fc.property(fc.array(wordEdit, { minLength: 1, maxLength: 4 }), fc.nat(100), (edits, choice) => {
         const text = mutate(original, edits)
         const host: SourceHost = { tensor, read: (asked) => (asked === path ? text : read(asked)) }
         answers(path, host, selectors[choice % selectors.length])
@@ -115,7 +61,7 @@ describe("compiling answers", () => {
     const module = path.replace(/\.mdl$/, "")
     const original = read(module)!
     fc.assert(
-      fc.property(fc.array(edit, { minLength: 1, maxLength: 3 }), fc.nat(100), (edits, choice) => {
+      fc.property(fc.array(wordEdit, { minLength: 1, maxLength: 3 }), fc.nat(100), (edits, choice) => {
         const text = mutate(original, edits)
         const host: SourceHost = { tensor, read: (asked) => (asked === module ? text : read(asked)) }
         const model = MODELS[choice % MODELS.length]!

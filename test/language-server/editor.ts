@@ -35,6 +35,8 @@ import type {
   WorkspaceEdit,
 } from "vscode-languageserver/node"
 
+/** Answered when everything about a text is known, and has been told. */
+const CHECKED_REQUEST = "mdl/checked"
 const MDL = fileURLToPath(new URL("../../bin/mdl.mjs", import.meta.url))
 
 export interface Answers {
@@ -213,9 +215,7 @@ export class Editor {
       const found = this.published.get(document.uri)
       return found?.version === document.version ? found : undefined
     }
-    // Actions are answered when everything about the text is known, and has been told.
-    const context = { diagnostics: [] }
-    await document.ask("textDocument/codeAction", { range: document.range(0, 0), context })
+    await this.connection.sendRequest(CHECKED_REQUEST, { uri: document.uri })
     while (!current()) {
       await new Promise<void>((resolve) => {
         const wake = (): void => {

@@ -43,6 +43,11 @@ export function listed(words: readonly string[], last: "or" | "and" = "or"): str
   return `${words.slice(0, -1).join(", ")} ${last} ${words[words.length - 1]}`
 }
 
+/** The question after what was meant, if it can be told. */
+export function meant(suggestion: string | undefined): string | undefined {
+  return suggestion && `did you mean ${quoted(suggestion)}?`
+}
+
 /** A name in backquotes, as messages show the user's own words. */
 export function quoted(word: string): string {
   return `\`${word}\``

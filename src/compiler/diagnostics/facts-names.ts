@@ -5,7 +5,7 @@
  */
 
 import type { Span } from "../../../grammar/ast.js"
-import { also, at, type FactTable, listed, quoted } from "./fact-table.js"
+import { also, at, type FactTable, listed, meant, quoted } from "./fact-table.js"
 
 export type NameFact =
   | { readonly kind: "module-not-found"; readonly span: Span; readonly from: string; readonly path: string }
@@ -31,6 +31,8 @@ export type NameFact =
       readonly suggestion: string | undefined
       /** where it would be seen, when it exists in the library but is not imported */
       readonly importFrom: string | undefined
+      /** what to write instead, when it is a word of Python or PyTorch */
+      readonly advice: string | undefined
     }
   | {
       readonly kind: "shadowed-name"
@@ -53,6 +55,7 @@ export type NameFact =
       readonly callee: string
       readonly known: readonly string[]
       readonly suggestion: string | undefined
+      readonly advice: string | undefined
       readonly declared: Span | undefined
     }
   | {
@@ -82,6 +85,12 @@ export type NameFact =
   | { readonly kind: "no-return"; readonly span: Span; readonly name: string }
   | { readonly kind: "misplaced-statement"; readonly span: Span; readonly word: string; readonly allowed: string }
 
+/** What to write where a statement cannot stand. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  return: "name what a model predicts: `output NAME = ...`",
+  param: "a parameter belongs to a layer: write a `block` with it at the top of the file, and call that here",
+}
+
 export const NAME_FACTS = {
   "module-not-found": {
     code: "MDL2001",
@@ -110,7 +119,7 @@ export const NAME_FACTS = {
     describe: ({ span, name, from, suggestion }) => ({
       title: "Unknown name in import",
       labels: [at(span, `"${from}" does not define ${quoted(name)}`)],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      hint: meant(suggestion),
     }),
   },
   "data-file": {
@@ -125,12 +134,10 @@ export const NAME_FACTS = {
   "unknown-name": {
     code: "MDL2101",
     severity: "error",
-    describe: ({ span, name, suggestion, importFrom }) => ({
+    describe: ({ span, name, suggestion, importFrom, advice }) => ({
       title: "Unknown name",
       labels: [at(span, `nothing is called ${quoted(name)} here`)],
-      hint: importFrom
-        ? `import { ${name} } from "${importFrom}"`
-        : suggestion && `did you mean ${quoted(suggestion)}?`,
+      hint: importFrom ? `import { ${name} } from "${importFrom}"` : (advice ?? meant(suggestion)),
     }),
   },
   "shadowed-name": {
@@ -140,7 +147,7 @@ export const NAME_FACTS = {
       title: "Name is taken",
       labels: [at(span, `${quoted(name)} is already defined`), also(first, "first defined here")],
       notes: ["A name means one thing in its scope: later lines cannot change what earlier ones refer to."],
-      hint: `choose another name`,
+      hint: `choose another name, such as \`${name}2\`, or chain the steps with \`|>\``,
     }),
   },
   "no-such-field": {
@@ -150,7 +157,7 @@ export const NAME_FACTS = {
       title: "Unknown field",
       labels: [at(span, `there is no field ${quoted(name)} in ${owner}`)],
       notes: fields.length > 0 ? [`it has ${listed(fields.map(quoted), "and")}`] : [],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      hint: meant(suggestion),
     }),
   },
   "instance-not-applied": {
@@ -166,14 +173,14 @@ export const NAME_FACTS = {
   "unknown-argument": {
     code: "MDL2201",
     severity: "error",
-    describe: ({ span, name, callee, known, suggestion, declared }) => ({
+    describe: ({ span, name, callee, known, suggestion, advice, declared }) => ({
       title: "Unknown argument",
       labels: [
         at(span, `${quoted(callee)} has no argument ${quoted(name)}`),
         ...(declared ? [also(declared, "declared here")] : []),
       ],
       notes: [known.length > 0 ? `it takes ${listed(known.map(quoted), "and")}` : "it takes no arguments"],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      hint: advice ?? meant(suggestion),
     }),
   },
   "missing-argument": {
@@ -254,6 +261,7 @@ export const NAME_FACTS = {
     describe: ({ span, word, allowed }) => ({
       title: "Statement in the wrong place",
       labels: [at(span, `\`${word}\` belongs in ${allowed}`)],
+      hint: INSTEAD[word],
     }),
   },
 } satisfies FactTable<NameFact>

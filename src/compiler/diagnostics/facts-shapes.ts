@@ -1,7 +1,7 @@
 /**
  * Facts about shapes and types (MDL3xxx): what elaboration can find wrong, and the words for it.
  *
- * Dims are 30xx, kinds of values 31xx, arithmetic at compile time 32xx, gradients 33xx. A shape message says both shapes
+ * Dims are 30xx, kinds of values 31xx, arithmetic at compile time 32xx, gradients 33xx, sizes at export 35xx. A shape message says both shapes
  * in full, the axis, and where each side got its size.
  */
 
@@ -87,7 +87,7 @@ export type ShapeFact =
       readonly what: string
     })
   | (Located & { readonly kind: "check-failed"; readonly message: string; readonly values: readonly string[] })
-  | (Located & { readonly kind: "bad-number"; readonly message: string })
+  | (Located & { readonly kind: "bad-number"; readonly message: string; readonly hint?: string })
   | (Located & {
       readonly kind: "not-differentiable"
       readonly operation: string
@@ -95,6 +95,14 @@ export type ShapeFact =
       readonly loss: string
     })
   | (Located & { readonly kind: "limit-exceeded"; readonly what: string; readonly limit: number })
+  | (Located & {
+      readonly kind: "size-fixed"
+      /** sizes that were to stay open in an exported file */
+      readonly symbols: readonly string[]
+      readonly operation: string
+      /** a clause */
+      readonly reason: string
+    })
 
 export function located(fact: Located, text: string, extra: Description["labels"] = []): Description["labels"] {
   return [at(fact.span, text), ...(fact.inner ? [also(fact.inner, "it comes up here")] : []), ...extra]
@@ -108,6 +116,11 @@ export function chain(calls: readonly CallSite[]): string[] {
 
 const made = (operand: Operand, text: string): Description["labels"] => (operand.made ? [also(operand.made, text)] : [])
 
+/** Both sides; one where a tensor meets itself. */
+function sides({ left, right }: { readonly left: Operand; readonly right: Operand }): readonly Operand[] {
+  return left.name === right.name && left.type === right.type ? [left] : [left, right]
+}
+
 export const SHAPE_FACTS = {
   "dims-differ": {
     code: "MDL3001",
@@ -117,14 +130,10 @@ export const SHAPE_FACTS = {
       labels: located(
         fact,
         `axis ${fact.left.axis} is ${fact.left.dim} on one side, axis ${fact.right.axis} is ${fact.right.dim} on the other`,
-        [
-          ...made(fact.left, `${fact.left.name}: ${fact.left.type}`),
-          ...made(fact.right, `${fact.right.name}: ${fact.right.type}`),
-        ],
+        [...sides(fact).flatMap((side) => made(side, `${side.name}: ${side.type}`))],
       ),
       notes: [
-        `${fact.left.name}: ${fact.left.type}`,
-        `${fact.right.name}: ${fact.right.type}`,
+        ...sides(fact).map((side) => `${side.name}: ${side.type}`),
         `${fact.operation}: ${fact.what}`,
         ...chain(fact.calls),
       ],
@@ -177,7 +186,7 @@ export const SHAPE_FACTS = {
     describe: (fact) => ({
       title: "Operation cannot take this",
       labels: located(fact, fact.message),
-      notes: [...fact.operands.map((o) => `${o.name}: ${o.type}`), ...chain(fact.calls)],
+      notes: [...new Set(fact.operands.map((o) => `${o.name}: ${o.type}`)), ...chain(fact.calls)],
       hint: fact.hint,
     }),
   },
@@ -230,6 +239,7 @@ export const SHAPE_FACTS = {
       title: "Number out of range",
       labels: located(fact, fact.message),
       notes: chain(fact.calls),
+      hint: fact.hint,
     }),
   },
   "not-differentiable": {
@@ -250,6 +260,19 @@ export const SHAPE_FACTS = {
       labels: located(fact, `more than ${fact.limit} ${fact.what}`),
       notes: chain(fact.calls),
       hint: "compiling always has to end, so there are limits; check the bounds of ranges",
+    }),
+  },
+  "size-fixed": {
+    code: "MDL3501",
+    severity: "error",
+    describe: (fact) => ({
+      title: `${listed(fact.symbols, "and")} cannot stay open in the file`,
+      labels: located(
+        fact,
+        `${quoted(fact.operation)} fixes ${fact.symbols.length > 1 ? "them" : "it"}: ${fact.reason}`,
+      ),
+      notes: chain(fact.calls),
+      hint: `leave ${listed(fact.symbols, "and")} out of \`--dynamic\`, or write this so that it works at every size`,
     }),
   },
 } satisfies FactTable<ShapeFact>

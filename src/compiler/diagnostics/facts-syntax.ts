@@ -6,7 +6,7 @@
  */
 
 import type { Span } from "../../../grammar/ast.js"
-import { also, at, type FactTable, listed, quoted } from "./fact-table.js"
+import { also, at, type FactTable, listed, meant, quoted } from "./fact-table.js"
 
 export type OpeningBracket = "(" | "[" | "{"
 export type ClosingBracket = ")" | "]" | "}"
@@ -78,6 +78,8 @@ export type SyntaxFact =
       /** The words that may begin a line there. */
       readonly known: readonly string[]
       readonly suggestion: string | undefined
+      /** What to write instead, when it is a word of Python. */
+      readonly advice: string | undefined
     }
   | {
       readonly kind: "unknown-section"
@@ -103,6 +105,12 @@ export type SyntaxFact =
       readonly place: Place
       readonly belongs: string
     }
+  /** `y += x`: names keep their values. */
+  | { readonly kind: "changed-name"; readonly span: Span; readonly name: string; readonly operator: string }
+  /** `f(x, H // 2)`: what closes the bracket is in the comment. */
+  | { readonly kind: "division-in-comment"; readonly span: Span }
+  /** `let half = H // 2`: reads well, and means `H`. */
+  | { readonly kind: "number-in-comment"; readonly span: Span }
   | { readonly kind: "too-many-errors"; readonly span: Span; readonly limit: number }
   | {
       readonly kind: "duplicate-name"
@@ -144,6 +152,7 @@ const TWICE: Record<NamedThing, string> = {
 
 /** Characters that word processors and papers put in place of the ones a keyboard has. */
 const LOOKALIKES: Readonly<Record<string, string>> = {
+  "@": "matmul(a, b)",
   "\u201c": '"',
   "\u201d": '"',
   "\u2018": '"',
@@ -303,11 +312,12 @@ export const SYNTAX_FACTS = {
   "unknown-word": {
     code: "MDL1202",
     severity: "error",
-    describe: ({ span, word, place, known, suggestion }) => ({
+    describe: ({ span, word, place, known, suggestion, advice }) => ({
       title: "Unknown word",
       labels: [at(span, `${BEGINNERS[place]} begins with ${quoted(word)}`)],
-      notes: suggestion === undefined ? [`Known here: ${listed(known.map(quoted), "and")}.`] : [],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      notes:
+        suggestion === undefined && advice === undefined ? [`Known here: ${listed(known.map(quoted), "and")}.`] : [],
+      hint: advice ?? meant(suggestion),
     }),
   },
   "unknown-section": {
@@ -366,6 +376,33 @@ export const SYNTAX_FACTS = {
       title: "In the wrong place",
       labels: [at(span, `${quoted(word)} cannot stand ${PLACES[place]}`)],
       hint: `it belongs ${belongs}`,
+    }),
+  },
+  "changed-name": {
+    code: "MDL1209",
+    severity: "error",
+    describe: ({ span, name, operator }) => ({
+      title: "A name keeps its value",
+      labels: [at(span, `${quoted(name)} cannot be changed`)],
+      hint: `give the result a name of its own: \`let ${name}2 = ${name} ${operator} ...\``,
+    }),
+  },
+  "division-in-comment": {
+    code: "MDL1210",
+    severity: "error",
+    describe: ({ span }) => ({
+      title: "Division that is a comment",
+      labels: [at(span, "a comment begins here: the rest of the line is not read, its bracket neither")],
+      hint: "write `a / b` where it divides exactly, or `quotient(a, b)` to round down",
+    }),
+  },
+  "number-in-comment": {
+    code: "MDL1211",
+    severity: "warning",
+    describe: ({ span }) => ({
+      title: "Is this comment a division?",
+      labels: [at(span, "a comment begins here, and the number in it is not read")],
+      hint: "write `a / b` where it divides exactly, or `quotient(a, b)` to round down; else say in words what the number is",
     }),
   },
   "too-many-errors": {

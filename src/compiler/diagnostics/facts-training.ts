@@ -5,7 +5,8 @@
  */
 
 import type { Span } from "../../../grammar/ast.js"
-import { also, at, type FactTable, listed, quoted } from "./fact-table.js"
+import { located, type Located } from "./facts-shapes.js"
+import { also, at, type FactTable, listed, meant, quoted } from "./fact-table.js"
 
 export type TrainingFact =
   | {
@@ -80,11 +81,26 @@ export type TrainingFact =
       readonly name: string
       readonly known: readonly string[]
       readonly suggestion: string | undefined
+      readonly advice: string | undefined
     }
-  | { readonly kind: "bad-setting"; readonly span: Span; readonly name: string; readonly message: string }
+  | {
+      readonly kind: "bad-setting"
+      readonly span: Span
+      readonly name: string
+      readonly message: string
+      readonly hint?: string | undefined
+    }
   | { readonly kind: "loss-not-scalar"; readonly span: Span; readonly name: string; readonly type: string }
   | { readonly kind: "duplicate-section"; readonly span: Span; readonly name: string; readonly first: Span }
   | { readonly kind: "nothing-to-train"; readonly span: Span; readonly model: string }
+  | { readonly kind: "input-without-batch"; readonly span: Span; readonly name: string; readonly size: number }
+  | (Located & { readonly kind: "loss-of-scores"; readonly operation: string; readonly made: Span | undefined })
+  | (Located & {
+      readonly kind: "squashed-twice"
+      readonly operation: string
+      readonly first: string
+      readonly made: Span
+    })
   | { readonly kind: "no-outputs"; readonly span: Span; readonly model: string }
 
 export const TRAINING_FACTS = {
@@ -95,7 +111,7 @@ export const TRAINING_FACTS = {
       title: "Unknown model",
       labels: [at(span, `no model or ablation here is called ${quoted(name)}`)],
       notes: known.length > 0 ? [`there is ${listed(known.map(quoted), "and")}`] : [],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      hint: meant(suggestion),
     }),
   },
   "different-bases": {
@@ -138,7 +154,7 @@ export const TRAINING_FACTS = {
     describe: ({ span, name, suggestion }) => ({
       title: "Unknown base of an ablation",
       labels: [at(span, `no model or ablation is called ${quoted(name)}`)],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      hint: meant(suggestion),
     }),
   },
   "ablation-cycle": {
@@ -166,7 +182,7 @@ export const TRAINING_FACTS = {
       notes: [known.length > 0 ? `it has ${listed(known.map(quoted), "and")}` : "it has no sections"],
       hint: isInput
         ? `write \`optional input ${name}\` in the model, then \`without ${name}\` leaves it out`
-        : suggestion && `did you mean ${quoted(suggestion)}?`,
+        : meant(suggestion),
     }),
   },
   "unknown-model-parameter": {
@@ -176,7 +192,7 @@ export const TRAINING_FACTS = {
       title: "Nothing to set by that name",
       labels: [at(span, `${quoted(model)} has no parameter ${quoted(name)}`)],
       notes: [`it has ${listed(known.map(quoted), "and")}`],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      hint: meant(suggestion),
     }),
   },
   "removed-name-used": {
@@ -211,25 +227,26 @@ export const TRAINING_FACTS = {
           ? `it can be ${listed(known.map(quoted), "or")}`
           : `${quoted(ablation)} varies nothing that is left to choose`,
       ],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      hint: meant(suggestion),
     }),
   },
   "unknown-setting": {
     code: "MDL4201",
     severity: "error",
-    describe: ({ span, name, known, suggestion }) => ({
+    describe: ({ span, name, known, suggestion, advice }) => ({
       title: "Unknown setting",
       labels: [at(span, `training has no setting ${quoted(name)}`)],
       notes: [`it has ${listed(known.map(quoted), "and")}`],
-      hint: suggestion && `did you mean ${quoted(suggestion)}?`,
+      hint: advice ?? meant(suggestion),
     }),
   },
   "bad-setting": {
     code: "MDL4202",
     severity: "error",
-    describe: ({ span, name, message }) => ({
+    describe: ({ span, name, message, hint }) => ({
       title: "Setting cannot have this value",
       labels: [at(span, `${quoted(name)} ${message}`)],
+      hint,
     }),
   },
   "loss-not-scalar": {
@@ -257,6 +274,41 @@ export const TRAINING_FACTS = {
       title: "Nothing to train",
       labels: [at(span, `no loss of ${quoted(model)} depends on a trainable parameter`)],
       hint: "add a `loss`, or take `frozen` off a section",
+    }),
+  },
+  "input-without-batch": {
+    code: "MDL4305",
+    severity: "error",
+    describe: ({ span, name, size }) => ({
+      title: "The batch has a number",
+      labels: [at(span, `the first axis of ${quoted(name)} is the batch, this is ${size}`)],
+      notes: ["The same model is trained, scored and used with batches of different sizes."],
+      hint: "write `N`; how many cases go into a step is `batch = ...` in `train`",
+    }),
+  },
+  "loss-of-scores": {
+    code: "MDL4306",
+    severity: "warning",
+    describe: (fact) => ({
+      title: "A loss of probabilities is given something else",
+      labels: located(
+        fact,
+        `this is the result of ${quoted(fact.operation)}, which can lie below 0 and above 1`,
+        fact.made ? [also(fact.made, "made here")] : [],
+      ),
+      hint: "put `sigmoid(...)` around what it is given",
+    }),
+  },
+  "squashed-twice": {
+    code: "MDL4307",
+    severity: "warning",
+    describe: (fact) => ({
+      title: "Probabilities are made into probabilities again",
+      labels: located(fact, `${quoted(fact.operation)} of what ${quoted(fact.first)} gave`, [
+        also(fact.made, `${quoted(fact.first)} is taken here`),
+      ]),
+      notes: ["What comes out is nearly the same everywhere, and gradients are small."],
+      hint: `leave out ${quoted(fact.first)}`,
     }),
   },
   "no-outputs": {

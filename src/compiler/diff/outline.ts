@@ -137,7 +137,7 @@ function isInline({ op, attributes }: GraphNode): boolean {
 }
 
 /** The last part of a scope is the call; before it stands the statement. */
-function statementOf({ origin }: GraphNode): string {
+export function statementOf({ origin }: GraphNode): string {
   return origin.scope.slice(0, Math.max(origin.scope.lastIndexOf("."), 0)) || origin.scope
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { Argument, Expression, Parameter, Span } from "../../../grammar/ast.js"
+import { argumentCounterpart } from "../diagnostics/pytorch-words.js"
 import { didYouMean } from "../diagnostics/suggest.js"
 import type { Elaboration } from "./context.js"
 import { Environment, type Scope } from "./environment.js"
@@ -30,6 +31,8 @@ export function evaluateArguments(
 export interface Callee {
   readonly name: string
   readonly declared: Span | undefined
+  /** what is bound are the settings of a block: its inputs come in brackets of their own */
+  readonly takesInputs?: boolean
 }
 
 /** Pairs arguments with names. `optional` says which names may be left out. */
@@ -57,13 +60,15 @@ export function assignArguments<Given extends Pick<GivenArgument, "name" | "span
         })
       }
     } else if (!names.includes(name)) {
+      const { suggestion = didYouMean(name, names), advice } = argumentCounterpart(name, names)
       return context.fail({
         kind: "unknown-argument",
         span: context.locate(argument.span).span,
         name,
         callee: callee.name,
         known: names,
-        suggestion: didYouMean(name, names),
+        suggestion: advice === undefined ? suggestion : undefined,
+        advice,
         declared: callee.declared,
       })
     }

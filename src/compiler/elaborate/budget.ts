@@ -37,25 +37,47 @@ export interface Excess {
 
 /** Counts what an elaboration uses up. */
 export class Budget {
-  private steps = 0
-  private depth = 0
+  private stepsTaken = 0
+  private depthNow = 0
+  private peak = 0
   /** Lists and records can share their parts, so that looking at all of one again and again would take for ever. */
   private readonly sizes = new WeakMap<StaticValue, number>()
 
   /** One expression deeper. Every call needs its `leave`. */
   enter(): Excess | undefined {
-    this.depth++
-    if (this.depth > LIMITS.depth) return { what: "expressions within one another", limit: LIMITS.depth }
+    this.depthNow++
+    if (this.depthNow > this.peak) this.peak = this.depthNow
+    if (this.depthNow > LIMITS.depth) return { what: "expressions within one another", limit: LIMITS.depth }
     return this.spend(1)
   }
 
   leave(): void {
-    this.depth--
+    this.depthNow--
+  }
+
+  get steps(): number {
+    return this.stepsTaken
+  }
+
+  get depth(): number {
+    return this.depthNow
+  }
+
+  /** What `body` gives, the steps it took, and how many expressions within one another it came to. */
+  measured<T>(body: () => T): { readonly result: T; readonly steps: number; readonly depth: number } {
+    const { stepsTaken, depthNow, peak } = this
+    this.peak = depthNow
+    try {
+      const result = body()
+      return { result, steps: this.stepsTaken - stepsTaken, depth: this.peak - depthNow }
+    } finally {
+      this.peak = Math.max(peak, this.peak)
+    }
   }
 
   spend(steps: number): Excess | undefined {
-    this.steps += steps
-    return this.steps > LIMITS.steps ? { what: "steps of evaluation", limit: LIMITS.steps } : undefined
+    this.stepsTaken += steps
+    return this.stepsTaken > LIMITS.steps ? { what: "steps of evaluation", limit: LIMITS.steps } : undefined
   }
 
   /** Accounts for a value that has just been made. */

@@ -6,6 +6,7 @@ import type { BlockItem, Expression, FunctionItem, Parameter, Span } from "../..
 import { blockValued } from "../resolve/parametric.js"
 import { assignArguments, bindParameters, definitionEnvironment, evaluateArguments } from "./arguments.js"
 import { LIMITS } from "./budget.js"
+import type { Call } from "./call-memory.js"
 import { toNumber } from "./arithmetic.js"
 import type { Elaboration } from "./context.js"
 import { join, snakeCase, type Scope } from "./environment.js"
@@ -153,6 +154,12 @@ function inCall<T>(name: string, span: Span, context: Elaboration, body: () => T
   }
 }
 
+/** Makes a call, or does again what it did when the text was elaborated before. */
+function remembered(call: Call, scope: Scope, context: Elaboration, body: () => StaticValue): StaticValue {
+  const run = (): StaticValue => inCall(call.name, call.expression.span, context, body)
+  return context.memory ? context.memory.call(call, scope, context, run) : run()
+}
+
 /** Where what `name` makes in this statement belongs: at the statement's own path when it is the only one. */
 function pathOf(name: string, scope: Scope): string {
   return scope.naming.single ? scope.naming.path : join(scope.naming.path, snakeCase(name))
@@ -182,9 +189,9 @@ function callFunction(
 ): StaticValue {
   const { item, module } = callee
   const name = item.name.text
-  return inCall(name, call.span, context, () => {
-    // A function that makes nothing leaves no trace in names.
-    const path = context.parametric.isParametric(item, module) ? pathOf(name, scope) : scope.naming.path
+  // A function that makes nothing leaves no trace in names.
+  const path = context.parametric.isParametric(item, module) ? pathOf(name, scope) : scope.naming.path
+  return remembered({ name, module, path, given, expression: call }, scope, context, () => {
     const inner: Scope = {
       ...scope,
       environment: definitionEnvironment(context, module),
@@ -212,7 +219,7 @@ function instantiate(
     bindParameters(
       item.parameters,
       given,
-      { name, declared: item.name.span },
+      { name, declared: item.name.span, takesInputs: true },
       call.span,
       { ...scope, environment: definitionEnvironment(context, module), module },
       context,
@@ -254,9 +261,9 @@ function applyInstance(
   scope: Scope,
   context: Elaboration,
 ): StaticValue {
-  const { item, module } = instance
+  const { item, module, path } = instance
   const name = item.name.text
-  return inCall(name, call.span, context, () => {
+  return remembered({ name, module, path, given, expression: call, instance }, scope, context, () => {
     const environment = definitionEnvironment(context, module)
     for (const parameter of item.parameters) {
       const value = instance.settings.get(parameter.name.text)

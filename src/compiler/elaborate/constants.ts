@@ -99,7 +99,7 @@ function fromNumbers(
       const named = dim.value.kind === "name" ? dim.value.name : undefined
       if (named && !scope.environment.lookup(named.text) && !context.removed.has(named.text)) {
         const { text: name, span } = named
-        context.fail({ kind: "unknown-name", span, name, suggestion: undefined, importFrom: undefined })
+        context.fail({ kind: "unknown-name", span, name, suggestion: undefined, importFrom: undefined, advice: undefined })
       }
       return naturalSize(evaluateDim(dim.value, scope, context), dim.span, "constant", context)
     })
@@ -172,6 +172,8 @@ function readConstant(
   scope: Scope,
   context: Elaboration,
 ): ValueId {
+  // The file may be another one next time.
+  context.incidents++
   const place = context.locate(statement.value.span).span
   const held = reading(file, place, context, () => find(file, place, context))
   const { dtype, shape } = held

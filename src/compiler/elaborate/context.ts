@@ -18,6 +18,7 @@ import type { Module, ModuleGraph } from "../resolve/modules.js"
 import { ParametricAnalysis } from "../resolve/parametric.js"
 import { Budget, type Excess, LIMITS } from "./budget.js"
 import { BUILTIN_NAMES } from "./builtins.js"
+import type { CallMemory } from "./call-memory.js"
 import { Environment, join, type Scope } from "./environment.js"
 import type { PublishedClause } from "./published-names.js"
 import { formatType, type Instance, kindName, type StaticValue } from "./values.js"
@@ -53,25 +54,39 @@ export interface LoadedConstant {
 export class Elaboration {
   readonly builder: GraphBuilder
   readonly diagnostics: Diagnostic[] = []
-  readonly parametric = new ParametricAnalysis()
+  readonly parametric: ParametricAnalysis
   /** calls around the current place, outermost first */
   readonly calls: CallSite[] = []
   /** names of parameters already taken */
   readonly parameterNames = new Map<string, Span>()
   /** how often a key for random numbers was asked for, so that two in one statement differ */
-  readonly randomKeys = new Map<string, number>()
+  private readonly randomKeys = new Map<string, number>()
+  /** the keys for random numbers in the order in which they were asked for */
+  readonly keysAsked: string[] = []
   /** names that a `without` took away, with the section they were made in and the place of the `without` */
   readonly removed = new Map<string, { readonly section: string; readonly span: Span }>()
   readonly budget = new Budget()
   /** tensors of data files that constants were made from, by file and name */
   readonly loaded = new Map<string, { readonly constant: LoadedConstant; readonly values: LoadedValues["values"] }>()
+  /** where the inputs of the model are declared */
+  readonly inputSpans = new Map<ValueId, Span>()
   /** what `weights` statements say, by owner and place */
   readonly published = new Map<string, PublishedClause>()
+  /** the keys of `published` in the order in which `weights` statements were met, those met again included */
+  readonly publishedMet: string[] = []
+  /**
+   * What happened that makes a call other than the next one alike: something was wrong, or a file was read. What a call
+   * gave can be remembered when it did not change.
+   */
+  incidents = 0
 
   constructor(
     readonly modules: ModuleGraph,
     readonly sizes: Sizes,
+    /** what earlier elaborations made; an editor elaborates nearly the same text again and again */
+    readonly memory?: CallMemory,
   ) {
+    this.parametric = memory?.parametric ?? new ParametricAnalysis()
     this.builder = new GraphBuilder(sizes)
   }
 
@@ -82,6 +97,7 @@ export class Elaboration {
   }
 
   report(fact: Fact): void {
+    this.incidents++
     const described = describe(fact)
     const around = chain(this.calls).filter((note) => !described.notes.includes(note))
     const diagnostic = { ...described, notes: [...described.notes, ...around] }
@@ -117,6 +133,19 @@ export class Elaboration {
     return value
   }
 
+  /** A key that no other random number has: how often its statement asked for one is part of it. */
+  randomKey(base: string): string {
+    const uses = (this.randomKeys.get(base) ?? 0) + 1
+    this.randomKeys.set(base, uses)
+    this.keysAsked.push(base)
+    return uses === 1 ? base : `${base}#${uses}`
+  }
+
+  /** Whether a key that begins so has been asked for. */
+  hasRandomKey(base: string): boolean {
+    return this.randomKeys.has(base)
+  }
+
   /** Unwinds when a limit was passed. One message is enough: whatever runs after it passes the same limit again. */
   within(excess: Excess | undefined, span: Span): void {
     if (!excess) return
@@ -128,6 +157,7 @@ export class Elaboration {
 
   /** Unwinds without a word: the mistake behind this has been reported already. */
   stop(): never {
+    this.incidents++
     this.stopped = true
     throw new Abort()
   }
@@ -137,7 +167,23 @@ export class Elaboration {
 
   wrongKind(span: Span, what: string, expected: string, found: StaticValue, hint?: string): never {
     if (found.kind === "error") this.stop()
-    return this.fail({ kind: "wrong-kind", ...this.locate(span), what, expected, found: kindName(found), hint })
+    const words = { what, expected, found: kindName(found), hint: hint ?? this.kindHint(expected, found, span) }
+    return this.fail({ kind: "wrong-kind", ...this.locate(span), ...words })
+  }
+
+  /** What to write where the wrong kind is a known slip. */
+  private kindHint(expected: string, found: StaticValue, span: Span): string | undefined {
+    const written = this.nameOf(span)
+    if (found.kind === "instance" && expected.startsWith("a tensor")) {
+      return `apply it, \`${written}(x)\`, or name one of its parameters, such as \`${written}.weight\``
+    }
+    if (found.kind === "block" && expected.startsWith("a tensor")) {
+      return `a block takes settings first and inputs second: \`${written}(settings)(x)\``
+    }
+    if (found.kind === "string" && /^-?[0-9.]+$/.test(found.value)) {
+      return `a number has no quotes: write \`${found.value}\``
+    }
+    return undefined
   }
 
   /** ops that can be called from MDL, by name */
@@ -162,6 +208,8 @@ export class Elaboration {
 
   /** A tensor as messages show it. */
   operand(name: string, value: ValueId, type: TensorType): Operand {
+    const declared = this.inputSpans.get(value)
+    if (declared) return { name, type: formatType(type), made: declared }
     const origin = this.builder.producerOf(value)?.origin
     const made = origin && (isStandard(origin.span) ? origin.chain.findLast((s) => !isStandard(s)) : origin.span)
     return { name, type: formatType(type), made: made && made.file !== "" ? made : undefined }

@@ -6,6 +6,8 @@
  */
 
 import type { Expression, Pattern, Span } from "../../../grammar/ast.js"
+import { childExpressions } from "../../../grammar/walk.js"
+import { methodAdvice } from "../diagnostics/pytorch-words.js"
 import { didYouMean } from "../diagnostics/suggest.js"
 import * as dims from "../ir/dims.js"
 import { binary, unary } from "./arithmetic.js"
@@ -234,7 +236,8 @@ function member(expression: Extract<Expression, { kind: "member" }>, scope: Scop
       suggestion: didYouMean(text, context.primitives.keys()),
     })
   }
-  const hint = object.kind === "none" ? NONE_HINT : undefined
+  const callable = (name: string): boolean => scope.environment.lookup(name) !== undefined
+  const hint = object.kind === "none" ? NONE_HINT : object.kind === "tensor" ? methodAdvice(text, callable) : undefined
   return context.wrongKind(expression.object.span, `what has \`.${text}\``, "a record or an instance", object, hint)
 }
 
@@ -250,7 +253,8 @@ function indexed(expression: Extract<Expression, { kind: "index" }>, scope: Scop
   return context.fail({
     kind: "bad-number",
     ...context.locate(expression.index.span),
-    message: `there is no item ${position} in a list of ${object.items.length}; the first is 0, the last ${object.items.length - 1}`,
+    message: `there is no item ${position} in a list of ${object.items.length}`,
+    hint: `positions count from 0 to ${object.items.length - 1}, or from -1 back from the end`,
   })
 }
 
@@ -274,10 +278,20 @@ export function integer(expression: Expression, scope: Scope, context: Elaborati
   return context.sizeOf(value.dim, expression.span, what)
 }
 
-/** For `check`: the two sides of a comparison with their values. */
+/** For `check`: what is compared where the condition fails, with the values of the names in it. */
 export function explainCondition(expression: Expression, scope: Scope, context: Elaboration): string[] {
   if (expression.kind !== "binary") return []
-  return [expression.left, expression.right]
-    .filter((side) => side.kind !== "number")
-    .map((side) => `${context.nameOf(side)} is ${formatValue(evaluateExpression(side, scope, context))}`)
+  const { operator, left, right } = expression
+  if (operator === "and" || operator === "or") {
+    const failing = [left, right].filter((side) => {
+      const value = evaluateExpression(side, scope, context)
+      return value.kind === "bool" && !value.value
+    })
+    return [...new Set(failing.flatMap((side) => explainCondition(side, scope, context)))]
+  }
+  const sides = [left, right].filter(({ kind }) => kind !== "number" && kind !== "none")
+  const names = sides.flatMap((side) => childExpressions(side)).filter(({ kind }) => kind === "name")
+  return [...sides, ...names].map(
+    (part) => `${context.nameOf(part)} is ${formatValue(evaluateExpression(part, scope, context))}`,
+  )
 }

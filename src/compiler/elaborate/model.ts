@@ -23,13 +23,14 @@ import type { PublishedScheme } from "../published-weights.js"
 import type { ModuleGraph } from "../resolve/modules.js"
 import { blockValuedInModel } from "../resolve/parametric.js"
 import { sectionName, type Variant } from "./ablations.js"
+import type { CallMemory } from "./call-memory.js"
 import { Abort, Elaboration, type LetRecord, type LoadedConstant } from "./context.js"
 import { Environment, type Scope } from "./environment.js"
 import { evaluateExpression } from "./expressions.js"
 import { publishNames } from "./published-names.js"
 import { publishedSchemes } from "./published-schemes.js"
 import { runStatement } from "./statements.js"
-import { isDataType, matchParameter } from "./tensor-types.js"
+import { isDataType, matchParameter, PLAIN_TYPES } from "./tensor-types.js"
 import { trainingSettings, type WrittenSetting } from "./training.js"
 import type { PlainValue, SectionContext, SettingValue, StaticValue } from "./values.js"
 
@@ -77,6 +78,8 @@ export interface ElaboratedModel {
 export interface ElaborationOptions {
   /** sizes of symbols that replace the defaults in the text, e.g. from `--size` */
   readonly sizes?: ReadonlyMap<string, number>
+  /** what elaborations of nearly the same text made */
+  readonly memory?: CallMemory | undefined
 }
 
 /** Builds the graph of `variant`. The output is there only when nothing is wrong. */
@@ -87,7 +90,7 @@ export function elaborateModel(
 ): { readonly output: ElaboratedModel | undefined; readonly diagnostics: readonly Diagnostic[] } {
   const { model, module } = variant
   const sizes = new Map<string, number>()
-  const context = new Elaboration(modules, sizes)
+  const context = new Elaboration(modules, sizes, options.memory)
   const section: SectionContext = { name: "", frozen: false }
   const scope: Scope = {
     environment: new Environment(context.moduleEnvironment(module)),
@@ -130,14 +133,6 @@ export function elaborateModel(
         break
       case "train":
         settings.push(...member.settings.map((s) => ({ name: s.name.text, span: s.name.span, value: s.value })))
-        break
-      case "return":
-        context.report({
-          kind: "misplaced-statement",
-          span: member.span,
-          word: "return",
-          allowed: "blocks and functions",
-        })
         break
       default:
         attempt(() => runStatement(member, scope, context))
@@ -238,7 +233,11 @@ function declareInput(
   const name = member.name.text
   const expected = "a type such as `f32[N, 3, H = 224, W = 224]` or `tokens[N, T = 18]`"
   if (type.kind !== "tensor-type") {
-    return context.wrongKind(type.span, `the type of \`${name}\``, expected, { kind: "string", value: type.name.text })
+    // A type that there is not has been reported when names were checked.
+    if (!(type.name.text in PLAIN_TYPES)) return context.stop()
+    const found = `\`${type.name.text}\``
+    const fact = { kind: "wrong-kind", what: `the type of \`${name}\``, expected, found, hint: undefined } as const
+    return context.fail({ ...fact, ...context.locate(type.span) })
   }
   const shape = type.dims.map((dim) => {
     if (dim.kind === "rest-dims") return context.wrongKind(dim.span, "a size of an input", "one dim", { kind: "none" })
@@ -250,9 +249,7 @@ function declareInput(
   })
   const isTokens = type.element.text === "tokens"
   const element = type.element.text
-  if (!isTokens && !isDataType(element)) {
-    return context.wrongKind(type.element.span, `the type of \`${name}\``, expected, { kind: "string", value: element })
-  }
+  if (!isTokens && !isDataType(element)) return context.stop()
   const tensorType: TensorType = { dtype: isTokens ? "i32" : (element as TensorType["dtype"]), shape }
   const doc = member.doc
   if (member.optional && variant.without.has(name)) {
@@ -261,6 +258,7 @@ function declareInput(
   }
   if (!isTokens) {
     const value = context.builder.input(name, tensorType, role, doc)
+    context.inputSpans.set(value, member.name.span)
     scope.environment.define(name, { kind: "tensor", value, type: tensorType }, member.name.span)
     return { name, role, kind: "tensor", type: tensorType, tokenizer: undefined, doc }
   }
@@ -268,6 +266,7 @@ function declareInput(
   const validType: TensorType = { dtype: "f32", shape }
   const ids = context.builder.input(`${name}_ids`, tensorType, role, doc)
   const valid = context.builder.input(`${name}_valid`, validType, role, doc)
+  for (const value of [ids, valid]) context.inputSpans.set(value, member.name.span)
   const vocabulary = tokenizer.arguments["vocabulary"]
   const fields = new Map<string, StaticValue>([
     ["ids", { kind: "tensor", value: ids, type: tensorType }],

@@ -17,6 +17,7 @@ import { assignArguments } from "./arguments.js"
 import { staticMathValue } from "./builtins.js"
 import type { Elaboration } from "./context.js"
 import { join, type Scope } from "./environment.js"
+import { differenceHint, refusalHint } from "./shape-hints.js"
 import { formatType, formatValue, type GivenArgument, isInt32, NONE_HINT, type StaticValue } from "./values.js"
 
 /** Calls a primitive with what is written in the brackets. */
@@ -166,12 +167,8 @@ function appended(
 const nameAt = (place: Span | undefined, context: Elaboration): string => (place ? context.nameOf(place) : "an operand")
 
 /** A key that depends on names alone: two random numbers in one statement are told apart by their order in it. */
-function randomKey(op: OpName, scope: Scope, context: Elaboration): string {
-  const base = join(scope.naming.path, op)
-  const uses = (context.randomKeys.get(base) ?? 0) + 1
-  context.randomKeys.set(base, uses)
-  return uses === 1 ? base : `${base}#${uses}`
-}
+const randomKey = (op: OpName, scope: Scope, context: Elaboration): string =>
+  context.randomKey(join(scope.naming.path, op))
 
 function operandSpans(call: Expression): readonly Span[] {
   if (call.kind === "binary") return [call.left.span, call.right.span]
@@ -246,7 +243,7 @@ function refuse(
       left: side(problem.left),
       right: side(problem.right),
       what: problem.what,
-      hint: problem.hint,
+      hint: problem.hint ?? differenceHint(problem, error.inputs, operands, context.sizes),
     })
   }
   return context.fail({
@@ -255,7 +252,7 @@ function refuse(
     operation: op,
     operands,
     message: problemText(problem, error),
-    hint: problem.hint,
+    hint: refusalHint(problem, error.inputs, operands) ?? problem.hint,
   })
 }
 

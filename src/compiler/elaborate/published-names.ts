@@ -47,6 +47,7 @@ export function publishNames(
     if (statement.kind !== "weights") continue
     // An instance that runs twice has the same names both times.
     const key = `${scope.path} ${statement.span.file} ${statement.span.start}`
+    context.publishedMet.push(key)
     if (context.published.has(key)) continue
     const { scheme } = statement
     const names = namesOf(statement, statements, scope, owner, context)

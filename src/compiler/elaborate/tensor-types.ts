@@ -51,7 +51,13 @@ export function matchParameter(
   // An input may be declared optional by the default `none`.
   if (found.kind === "none" && parameter.default?.kind === "none") return found
   const what = `\`${parameter.name.text}\` of \`${callee.name}\``
-  if (type.kind === "plain-type") return matchPlain(type.name.text, found, what, place, context)
+  if (type.kind === "plain-type") {
+    const hint =
+      found.kind === "tensor" && callee.takesInputs === true
+        ? `settings come in the first brackets, inputs in the second: \`${callee.name}(...)(${context.nameOf(place)})\``
+        : undefined
+    return matchPlain(type.name.text, found, what, place, context, hint)
+  }
   if (found.kind !== "tensor") return context.wrongKind(place, what, `a tensor ${source(type, context)}`, found)
   const mismatch = unify(type, found.type, scope, context)
   if (mismatch) {
@@ -69,7 +75,14 @@ export function matchParameter(
   return found
 }
 
-function matchPlain(name: string, found: StaticValue, what: string, place: Span, context: Elaboration): StaticValue {
+function matchPlain(
+  name: string,
+  found: StaticValue,
+  what: string,
+  place: Span,
+  context: Elaboration,
+  misplaced?: string,
+): StaticValue {
   const expected = PLAIN_TYPES[name]
   // A type that there is not has been reported when names were checked.
   if (expected === undefined) return context.stop()
@@ -96,8 +109,19 @@ function matchPlain(name: string, found: StaticValue, what: string, place: Span,
     default:
       if (found.kind === name) return found
   }
-  const hint = name === "int" && found.kind === "float" ? "sizes and counts are whole numbers" : undefined
-  return context.wrongKind(place, what, expected, found, hint)
+  return context.wrongKind(place, what, expected, found, misplaced ?? plainHint(name, found))
+}
+
+/** What to write in the place of a value of the wrong plain type, where that is a known slip. */
+function plainHint(name: string, found: StaticValue): string | undefined {
+  if (name === "int" && found.kind === "float") return "sizes and counts are whole numbers"
+  if (name === "pair" && found.kind === "string" && found.value === "same") {
+    return "leave it out: without `padding` an odd kernel keeps the size"
+  }
+  if (name === "tensor" && (found.kind === "int" || found.kind === "float")) {
+    return "the input comes first; how many channels go in is read from it"
+  }
+  return undefined
 }
 
 /** How a type differs from a declared one. */

@@ -17,7 +17,10 @@ import { evaluateExpression } from "./expressions.js"
 import type { TrainingSettings } from "./model.js"
 import { TRAINING_NAMES } from "./training-names.js"
 import { isSettingName, settingProblems, TRAINING_SETTINGS } from "./training-settings.js"
-import { isRecord, type PlainRecord, type PlainValue } from "./values.js"
+import { isRecord, type PlainRecord, type PlainValue, type StaticValue } from "./values.js"
+
+/** What people call the learning rate who look for it among the settings. */
+const RATE_NAMES: ReadonlySet<string> = new Set(["lr", "learning_rate", "rate"])
 
 export interface WrittenSetting {
   readonly name: string
@@ -47,13 +50,14 @@ export function trainingSettings(
   const result: Record<string, PlainValue> = {}
   for (const { name, span, value, inner } of [...kept, ...changed]) {
     if (!isSettingName(name)) {
-      const suggestion = didYouMean(name, TRAINING_SETTINGS)
-      context.report({ kind: "unknown-setting", span, name, known: TRAINING_SETTINGS, suggestion })
+      const advice = RATE_NAMES.has(name) ? "an optimiser is given its rate: `optimizer = adam(lr = ...)`" : undefined
+      const suggestion = advice === undefined ? didYouMean(name, TRAINING_SETTINGS) : undefined
+      context.report({ kind: "unknown-setting", span, name, known: TRAINING_SETTINGS, suggestion, advice })
       continue
     }
     const found = evaluateExpression(value, inner, context)
     const plain = plainValue(found, { sizeOf: (dim) => evaluate(dim, context.sizes) })
-    const problems = plain === undefined ? [{ message: "must be plain data" }] : settingProblems(name, plain)
+    const problems = plain === undefined ? [{ message: notPlain(found) }] : settingProblems(name, plain)
     for (const { message, item } of problems) {
       context.report({ kind: "bad-setting", span: itemSpan(value, item), name, message })
     }
@@ -63,6 +67,14 @@ export function trainingSettings(
     }
   }
   return result
+}
+
+/** Why a value is no setting; a name that needs its brackets is shown with them. */
+function notPlain(found: StaticValue): string {
+  if (found.kind !== "builtin") return "must be plain data"
+  const { name, parameters } = found.builtin
+  const needed = parameters.filter((parameter) => parameter.default === undefined)
+  return `needs brackets: \`${name}(${needed.map((parameter) => `${parameter.name} = ...`).join(", ")})\``
 }
 
 /** A learning rate of a section that cannot use it is a mistake: nothing is ignored in silence. */
@@ -76,16 +88,22 @@ function checkSections(
   const known = variant.model.members.flatMap((member) => (member.kind === "section" ? [sectionName(member)] : []))
   for (const name of Object.keys(rates.fields)) {
     const span = fieldSpan(written, name)
-    const refuse = (message: string): void =>
-      context.report({ kind: "bad-setting", span, name: "learning_rates", message: `names \`${name}\`, ${message}` })
+    const refuse = (message: string, hint?: string): void =>
+      context.report({
+        kind: "bad-setting",
+        span,
+        name: "learning_rates",
+        message: `names \`${name}\`, ${message}`,
+        hint,
+      })
     const own = parameters.filter((p) => p.section === name && p.role === "param")
     if (!known.includes(name)) {
       const suggestion = didYouMean(name, known)
       context.report({ kind: "unknown-section-name", span, name, model: variant.model.name.text, known, suggestion })
     } else if (variant.without.has(name)) {
-      refuse("which is left out here: give the ablation a `set train.learning_rates = { ... }` without it")
-    } else if (own.length === 0) refuse("which has no parameters to train")
-    else if (own.every((p) => p.frozen)) refuse("which is frozen: unfreeze it, or leave it out of the record")
+      refuse("which is left out here", "give the ablation a `set train.learning_rates = { ... }` without it")
+    } else if (own.length === 0) refuse("which has no parameters to train", "leave it out of the record")
+    else if (own.every((p) => p.frozen)) refuse("which is frozen", "unfreeze it, or leave it out of the record")
   }
 }
 

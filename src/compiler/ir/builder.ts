@@ -59,6 +59,25 @@ function describeProblem(problem: ShapeProblem, inputs: readonly TensorType[]): 
 /** Everything that made-up nodes (tests, passes) need not say. */
 export const NOWHERE: Origin = { span: { file: "", start: 0, end: 0 }, section: "", scope: "", chain: [] }
 
+/** What stands in a graph at a moment: how many there are of each kind. */
+export interface Mark {
+  readonly nodes: number
+  readonly values: number
+  readonly parameters: number
+}
+
+/** What was appended to a graph between two moments, to be appended to another graph as it is. */
+export interface GraphPiece {
+  readonly start: Mark
+  readonly nodes: readonly GraphNode[]
+  readonly values: readonly Value[]
+  readonly parameters: readonly Parameter[]
+  /** scalar constants that the piece made, and those it found there */
+  readonly scalars: { readonly made: ReadonlyMap<number, ValueId>; readonly found: ReadonlyMap<number, ValueId> }
+  /** what else of before the piece reads */
+  readonly reads: ReadonlySet<ValueId>
+}
+
 export class GraphBuilder implements NodeAppender {
   private readonly nodes: GraphNode[] = []
   private readonly values: Value[] = []
@@ -143,6 +162,80 @@ export class GraphBuilder implements NodeAppender {
       this.scalars.set(value, id)
     }
     return id
+  }
+
+  get mark(): Mark {
+    return { nodes: this.nodes.length, values: this.values.length, parameters: this.parameters.length }
+  }
+
+  /** What has been appended since `start`. */
+  since(start: Mark): GraphPiece {
+    const nodes = this.nodes.slice(start.nodes)
+    const made = new Map([...this.scalars].filter(([, id]) => id >= start.values))
+    const found = new Map<number, ValueId>()
+    const reads = new Set<ValueId>()
+    for (const id of nodes.flatMap(({ inputs }) => inputs)) {
+      if (id >= start.values || reads.has(id)) continue
+      const number = this.scalarNumber(id)
+      if (number === undefined) reads.add(id)
+      else found.set(number, id)
+    }
+    const [values, parameters] = [this.values.slice(start.values), this.parameters.slice(start.parameters)]
+    return { start, nodes, values, parameters, scalars: { made, found }, reads }
+  }
+
+  /** The number, where `value` is what `scalar` gives for it. */
+  scalarNumber(value: ValueId): number | undefined {
+    const node = this.producerOf(value)
+    if (node?.op !== "constant") return undefined
+    const [number] = node.attributes["values"] as readonly number[]
+    return number !== undefined && this.scalars.get(number) === value ? number : undefined
+  }
+
+  /** Whether building the piece here would find and make the same scalar constants as where it was built. */
+  hasScalarsOf({ scalars: { made, found } }: GraphPiece): boolean {
+    return [...found.keys()].every((n) => this.scalars.has(n)) && [...made.keys()].every((n) => !this.scalars.has(n))
+  }
+
+  /**
+   * Appends a piece of another graph, as if its nodes were built here.
+   *
+   * @param given what stands here for each of its `reads`
+   * @param originOf where its nodes come from here
+   * @returns where a value of the piece is here
+   */
+  insert(
+    piece: GraphPiece,
+    given: ReadonlyMap<ValueId, ValueId>,
+    originOf: (origin: Origin) => Origin,
+  ): (id: ValueId) => ValueId {
+    const { start, scalars } = piece
+    const here = this.mark
+    const [valueShift, nodeShift] = [here.values - start.values, here.nodes - start.nodes]
+    const outside = new Map(given)
+    for (const [number, id] of scalars.found) outside.set(id, this.scalars.get(number)!)
+    const moved = (id: ValueId): ValueId => (id >= start.values ? id + valueShift : outside.get(id)!)
+    const isInPlace = valueShift === 0 && nodeShift === 0
+    for (const value of piece.values) {
+      const { id, node } = value
+      this.values.push(isInPlace ? value : { ...value, id: moved(id), node: node < 0 ? node : node + nodeShift })
+    }
+    for (const parameter of piece.parameters) {
+      const { value, origin } = parameter
+      this.parameters.push({ ...parameter, value: moved(value), origin: originOf(origin) })
+    }
+    for (const { id, op, inputs, attributes, outputs, origin } of piece.nodes) {
+      this.nodes.push({
+        id: id + nodeShift,
+        op,
+        inputs: inputs.map(moved),
+        attributes,
+        outputs: isInPlace ? outputs : outputs.map(moved),
+        origin: originOf(origin),
+      })
+    }
+    for (const [number, id] of scalars.made) this.scalars.set(number, moved(id))
+    return moved
   }
 
   typeOf(value: ValueId): TensorType {

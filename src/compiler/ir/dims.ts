@@ -137,6 +137,12 @@ export function asConstant(dim: Dim): number | undefined {
   return dim.terms.size === 1 && only && only.denominator === 1 ? only.numerator : undefined
 }
 
+/** The smallest whole number by which every one of `dims` has whole coefficients; 1 for none. */
+export function commonDenominator(dims: readonly Dim[]): number {
+  const denominators = dims.flatMap((dim) => [...dim.terms.values()].map((term) => term.denominator))
+  return denominators.reduce((a, b) => safe((a * b) / gcd(a, b)), 1)
+}
+
 /** The symbols that occur in `dim`. */
 export function symbolsOf(dim: Dim): string[] {
   return [...new Set([...dim.terms.keys()].flatMap((m) => (m ? m.split("*") : [])))]
@@ -185,6 +191,11 @@ export function divideExactly(a: Dim, b: Dim, sizes: Sizes): Dim | undefined {
   const quotient = divide(a, b)
   if (quotient === undefined) return undefined
   return isWhole(quotient, sizes) ? quotient : undefined
+}
+
+/** `a / divisor`, whole or not. */
+export function fraction(a: Dim, divisor: number): Dim {
+  return divide(a, constant(divisor))!
 }
 
 /** `floor(a / divisor)`, resolved at the given sizes; undefined when an unsized symbol would have to be rounded. */

@@ -16,8 +16,8 @@ import { exchanged, exchangeWithLast, reshape } from "./tensorflow-movement.js"
 /** Fails unless operand and indices have the same sizes on all axes that `counts` says. Gives the axis. */
 function checkAligned(context: InferContext, counts: (axis: number, along: number) => boolean): number {
   const [x, indices] = context.inputs.map((type) => type.shape) as [readonly Dim[], readonly Dim[]]
-  if (x.length === 0) context.fail({ kind: "rank", input: 0, expected: "at least 1" })
-  if (indices.length !== x.length) context.fail({ kind: "rank", input: 1, expected: `${x.length}, that of operand 1` })
+  if (x.length === 0) context.fail({ kind: "rank", input: 0, expected: "at least one axis" })
+  if (indices.length !== x.length) context.fail({ kind: "rank", input: 1, expected: `${x.length} axes, as operand 1` })
   const along = axisOf(context, numberAttribute(context.attributes, "axis"), x.length)
   x.forEach((dim, axis) => {
     if (!counts(axis, along) || context.same(dim, indices[axis]!)) return

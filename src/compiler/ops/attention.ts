@@ -166,10 +166,10 @@ const layerNorm: OpDefinition = {
   attributes: { epsilon: { type: "float", doc: "added to the variance", default: 1e-5 } },
   infer: (context) => {
     const { shape } = context.inputs[0]!
-    if (shape.length === 0) context.fail({ kind: "rank", input: 0, expected: "at least 1" })
+    if (shape.length === 0) context.fail({ kind: "rank", input: 0, expected: "at least one axis" })
     for (const input of [1, 2]) {
       const vector = context.inputs[input]!.shape
-      if (vector.length !== 1) context.fail({ kind: "rank", input, expected: "1" })
+      if (vector.length !== 1) context.fail({ kind: "rank", input, expected: "one axis" })
       if (context.same(shape.at(-1)!, vector[0]!)) continue
       context.fail({
         kind: "dims-differ",

@@ -32,7 +32,7 @@ const binaryCrossEntropy: OpDefinition = {
       context.fail({
         kind: "rank",
         input: 1,
-        expected: `${p.shape.length}, that of the probabilities`,
+        expected: `${p.shape.length} axes, as the probabilities`,
         hint: "nothing is broadcast here, because a target of another shape is nearly always a mistake",
       })
     }

@@ -109,7 +109,7 @@ function inferScatter(context: InferContext): ReturnType<OpDefinition["infer"]> 
   const [updates, indices] = context.inputs
   const count = indices!.shape.length
   if (updates!.shape.length < count) {
-    context.fail({ kind: "rank", input: 0, expected: `at least ${count}, that of the indices` })
+    context.fail({ kind: "rank", input: 0, expected: `at least ${count} axes, one for each column of the indices` })
   }
   const rank = updates!.shape.length - count + 1
   const axis = axisOf(context, numberAttribute(context.attributes, "axis"), rank)
@@ -303,7 +303,7 @@ const rankDescending: OpDefinition = {
   inputs: [{ name: "x", dtypes: ["f32"], doc: "scores, rank at least 1" }],
   attributes: {},
   infer: (context) => {
-    if (context.inputs[0]!.shape.length === 0) context.fail({ kind: "rank", input: 0, expected: "at least 1" })
+    if (context.inputs[0]!.shape.length === 0) context.fail({ kind: "rank", input: 0, expected: "at least one axis" })
     return [{ dtype: "i32", shape: context.inputs[0]!.shape }]
   },
   gradient: { none: "ranks are integers" },

@@ -20,7 +20,7 @@ const whole = (shape: readonly number[]): CaseInput => ({ dtype: "i32", shape, l
 /** The axis that the op looks along, checked. */
 function checkedAxis(context: InferContext): number {
   const { shape } = context.inputs[0]!
-  if (shape.length === 0) context.fail({ kind: "rank", input: 0, expected: "at least 1" })
+  if (shape.length === 0) context.fail({ kind: "rank", input: 0, expected: "at least one axis" })
   return axisOf(context, numberAttribute(context.attributes, "axis"), shape.length)
 }
 

@@ -22,7 +22,7 @@ function checkRanks(context: InferContext): void {
     context.fail({
       kind: "rank",
       input,
-      expected: "at least 2",
+      expected: "at least 2 axes",
       hint: "reshape a vector of n elements to [n, 1] or [1, n]",
     })
   })

@@ -2,7 +2,7 @@
  * Ops that rearrange elements and compute none: reshape, transpose, concat, broadcast_to (slice and pad: `slicing.ts`).
  */
 
-import { add, constant, equal, format, formatShape, product, type Dim } from "../ir/dims.js"
+import { add, constant, equal, evaluate, format, formatShape, product, type Dim, type Sizes } from "../ir/dims.js"
 import type { OpDefinition } from "./definition.js"
 import { free } from "./definition.js"
 import { at, build, stridesOf, type NdArray } from "./ndarray.js"
@@ -15,6 +15,13 @@ const dims = (...sizes: readonly number[]): readonly Dim[] => sizes.map(constant
 
 const f32s = (...shapes: readonly (readonly number[])[]): OpDefinition["cases"][number]["inputs"] =>
   shapes.map((shape) => ({ dtype: "f32", shape }))
+
+/** A number where the batch was: it has no size, so that no number can stand for it. */
+function batchHint([first]: readonly Dim[], [given]: readonly Dim[], sizes: Sizes): { readonly hint?: string } {
+  const isBatch = first !== undefined && evaluate(first, sizes) === undefined
+  if (!isBatch || given === undefined || evaluate(given, sizes) === undefined) return {}
+  return { hint: `the first axis is the batch: write \`${format(first)}\` for it` }
+}
 
 const reshape: OpDefinition = {
   family: "shape",
@@ -31,6 +38,7 @@ const reshape: OpDefinition = {
         kind: "attribute",
         name: "shape",
         message: `${formatShape(old)} has ${format(count(old))} elements, ${formatShape(shape)} has ${format(count(shape))}`,
+        ...batchHint(old, shape, context.sizes),
       })
     }
     return [{ dtype, shape }]
@@ -120,7 +128,7 @@ const concat: OpDefinition = {
       if (input === 0) return
       if (type.dtype !== dtype) context.fail({ kind: "dtype", input, expected: [dtype] })
       if (type.shape.length !== first.length) {
-        context.fail({ kind: "rank", input, expected: `${first.length}, that of the first part` })
+        context.fail({ kind: "rank", input, expected: `${first.length} axes, as the first part` })
       }
       type.shape.forEach((dim, position) => {
         if (position === axis) shape[axis] = add(shape[axis]!, dim)

@@ -6,7 +6,17 @@
  * told the sizes of symbols, so whoever calls them passes `attributesAt(node.attributes, sizes)`.
  */
 
-import { asConstant, constant, evaluate, format, substitute, toDim, type Dim, type Sizes } from "../ir/dims.js"
+import {
+  asConstant,
+  constant,
+  evaluate,
+  format,
+  substitute,
+  symbolsOf,
+  toDim,
+  type Dim,
+  type Sizes,
+} from "../ir/dims.js"
 import type { Attributes, AttributeValue } from "../ir/graph.js"
 import type { InferContext } from "./definition.js"
 
@@ -65,4 +75,10 @@ export function checkLength(context: InferContext, name: string, list: readonly 
   const rank = context.inputs[0]!.shape.length
   if (list.length === rank) return
   context.fail({ kind: "attribute", name, message: `${list.length} entries for a tensor of rank ${rank}` })
+}
+
+/** The symbols that the sizes among `attributes` are made of. */
+export function symbolsInAttributes(attributes: Attributes): string[] {
+  const lists = Object.values(attributes).filter((value) => Array.isArray(value)) as (readonly (number | Dim)[])[]
+  return lists.flat().flatMap((entry) => (typeof entry === "number" ? [] : symbolsOf(entry)))
 }

@@ -8,14 +8,14 @@
  * from, or the file would grow; one number that fills a shape is no large constant, whatever the shape.
  */
 
-import { evaluate, type Sizes } from "../ir/dims.js"
+import { evaluate, symbolsOf, type Sizes } from "../ir/dims.js"
 import type { Graph, GraphNode, TensorType, ValueId } from "../ir/graph.js"
 import { sizeOf, type NdArray } from "../ops/ndarray.js"
 import type { ReferenceRandom } from "../ops/definition.js"
 import type { OpName } from "../ops/names.js"
 import { opDefinition } from "../ops/registry.js"
 import { integersAttribute } from "../ops/shapes.js"
-import { attributesAt } from "../ops/sized-attributes.js"
+import { attributesAt, symbolsInAttributes } from "../ops/sized-attributes.js"
 import type { Pass, PassOptions } from "./pass.js"
 import { rewriteProgram } from "./rewrite.js"
 
@@ -60,10 +60,11 @@ export function foldedNode(
   operands: Operands,
   types: readonly TensorType[],
   sizes: Sizes,
-  { rounding }: Pick<PassOptions, "rounding">,
+  { rounding, open = [] }: Pick<PassOptions, "rounding" | "open">,
 ): GraphNode["attributes"] | undefined {
   const [type] = types
   if (!operands || !type || types.length !== 1 || node.op === "constant" || isRandom(node)) return undefined
+  if (open.length > 0 && symbolsIn(node, type).some((name) => open.includes(name))) return undefined
   if (rounding === "exact" && !EXACT.has(node.op)) return undefined
   const shape = sizesOf(type, sizes)
   if (!shape || type.dtype === "bf16" || operands.some((operand) => operand.type.dtype === "bf16")) return undefined
@@ -95,6 +96,11 @@ export function foldedNode(
   if (!values) return undefined
   const same = values.length > 0 && values.every((value) => Object.is(value, values[0]))
   return { dtype: type.dtype, shape, values: same ? [values[0]!] : values }
+}
+
+/** The symbols that a node's result and its attributes are made of. */
+function symbolsIn({ attributes }: NodeParts, { shape }: TensorType): string[] {
+  return [...shape.flatMap(symbolsOf), ...symbolsInAttributes(attributes)]
 }
 
 function sizesOf(type: TensorType, sizes: Sizes): number[] | undefined {
@@ -152,7 +158,7 @@ export const foldConstants: Pass = {
 }
 
 /** Whether `node` reads only constants, and is to be one itself. */
-export function foldable(node: GraphNode, graph: Graph, options: Pick<PassOptions, "rounding">): boolean {
+export function foldable(node: GraphNode, graph: Graph, options: Pick<PassOptions, "rounding" | "open">): boolean {
   const look = {
     typeOf: (value: ValueId) => graph.values[value]!.type,
     producerOf: (value: ValueId) => graph.nodes[graph.values[value]!.node],

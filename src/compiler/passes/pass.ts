@@ -35,6 +35,8 @@ export interface Program {
 export interface PassOptions {
   /** `exact`: results keep every bit (a zero may change its sign); `free`: they may round differently in the last place */
   readonly rounding: "exact" | "free"
+  /** symbols whose sizes are not to be relied on, because the program will run at others: nothing that has them is folded */
+  readonly open?: readonly string[]
   /** for the layout pass: how parameters are stored, and each result (undefined: in the language's order) */
   readonly layout?: {
     readonly storage: ReadonlyMap<string, Permutation>

@@ -61,16 +61,17 @@ for (const { passes, given } of Object.values(PIPELINES)) propertiesAfter(passes
 /** What holds after the clean-up that all programs go through. */
 export const CLEANED: readonly Property[] = ["typed", ...CLEAN]
 
-/** What `pipeline` makes of `program`, and what each pass did. */
+/** What `pipeline` makes of `program`, and what each pass did. @param open see `PassOptions` */
 export function optimise<P extends ModelProgram>(
   pipeline: "training" | "evaluation" | "prediction" | "onnx",
   program: P,
+  open: readonly string[] = [],
 ): { readonly program: P; readonly steps: PipelineResult["steps"] } {
   const { passes, given, rounding } = PIPELINES[pipeline]
   const { program: result, steps } = runPasses(
     passes,
     { graph: program.graph, results: namedValues(program) },
-    { rounding },
+    { rounding, open },
     given,
   )
   return { program: withValues(program, result.graph, result.results), steps }

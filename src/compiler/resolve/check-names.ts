@@ -28,6 +28,7 @@ import { PLACEHOLDER } from "../elaborate/weight-sources.js"
 import { isDataType, PLAIN_TYPES } from "../elaborate/tensor-types.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import { describe, type Fact } from "../diagnostics/facts.js"
+import { counterpartOf } from "../diagnostics/pytorch-words.js"
 import { didYouMean } from "../diagnostics/suggest.js"
 import { OP_NAMES, type OpName } from "../ops/names.js"
 import { opDefinition } from "../ops/registry.js"
@@ -65,6 +66,8 @@ export function checkNames(
   observe: (name: Identifier, declaration: Declaration) => void = () => {},
 ): readonly Diagnostic[] {
   const diagnostics: Diagnostic[] = []
+  /** names that are not known, by line */
+  const told = new Set<string>()
   const report = (fact: Fact): void => void diagnostics.push(describe(fact))
   const global = new Set<string>([
     ...BUILTIN_NAMES.keys(),
@@ -296,18 +299,30 @@ export function checkNames(
     }
   }
 
-  function checkName(name: Identifier, locals: Locals): void {
+  function checkName(name: Identifier, locals: Locals, members: readonly string[] = []): void {
     const local = locals.find(name.text)
     if (local) return observe(name, local)
     if (global.has(name.text)) return observeTop(name)
-    unknown(name.text, name.span, [...locals.all(), ...global])
+    unknown(name.text, name.span, [...locals.all(), ...global], members)
   }
 
-  function unknown(name: string, span: Span, candidates: readonly string[]): void {
+  /** @param members what stands after the name: `.functional.relu` */
+  function unknown(name: string, span: Span, candidates: readonly string[], members: readonly string[] = []): void {
+    // One mistake in a line, even when the name is in it three times.
+    const place = `${module.text.lastIndexOf("\n", span.start)} ${name}`
+    if (told.has(place)) return
+    told.add(place)
     // The exact name in a library file beats a similar one at hand.
     const importFrom = exporterOf(name)
-    const suggestion = importFrom ? undefined : didYouMean(name, candidates)
-    report({ kind: "unknown-name", span, name, suggestion, importFrom })
+    const known = new Set(candidates)
+    const { suggestion, advice = trainingAdvice(name) } = counterpartOf([name, ...members], (one) => known.has(one))
+    const isAnswered = importFrom !== undefined || advice !== undefined
+    const similar = isAnswered ? undefined : (suggestion ?? didYouMean(name, candidates))
+    report({ kind: "unknown-name", span, name, suggestion: similar, importFrom, advice })
+  }
+
+  function trainingAdvice(name: string): string | undefined {
+    return TRAINING_NAMES.has(name) ? "it belongs in `train { ... }`, the settings of training" : undefined
   }
 
   /** A library file that was loaded for another reason and defines `name`. */
@@ -349,7 +364,7 @@ export function checkNames(
         checkStatements(expression.body, new Locals(locals))
         return
       case "member":
-        checkExpression(expression.object, locals)
+        checkObject(expression, locals)
         observeOperation(expression, locals)
         return
       case "call":
@@ -389,6 +404,15 @@ export function checkNames(
       if (section?.kind !== "section") continue
       observe(field.name, { kind: "section", name: section.name ?? section.role, node: section })
     }
+  }
+
+  /** `nn.functional.relu`: what the members are can help to say what an unknown name in front of them was meant for. */
+  function checkObject(expression: Extract<Expression, { kind: "member" }>, locals: Locals): void {
+    const members = [expression.name.text]
+    let { object } = expression
+    for (; object.kind === "member"; object = object.object) members.unshift(object.name.text)
+    if (object.kind === "name") checkName(object.name, locals, members)
+    else checkExpression(object, locals)
   }
 
   /** `op.conv2d` */

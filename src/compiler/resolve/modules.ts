@@ -80,22 +80,33 @@ export function resolveFile(importer: string, from: string): string {
 }
 
 /**
+ * Modules as they were when texts were loaded before, by path. One whose text, and all that it imports, is the same is the
+ * same object again, so that what has been worked out for it still holds.
+ */
+export type ModuleMemory = Map<string, { readonly module: Module; readonly imports: readonly (Module | undefined)[] }>
+
+/**
  * Loads `path` and all it imports. The result has a root even when there are diagnostics, unless it cannot be read.
  *
  * @param read how a text is parsed; an editor remembers what it has parsed already
+ * @param memory modules as they were before
  */
 export function loadModules(
   path: string,
   host: SourceHost,
   read: typeof parse = parse,
+  memory?: ModuleMemory,
 ): { readonly output: ModuleGraph | undefined; readonly diagnostics: readonly Diagnostic[] } {
   const diagnostics: Diagnostic[] = []
   const modules = new Map<string, Module>()
   /** paths whose imports are being followed, for finding circles */
   const open: string[] = []
+  /** those that others got to see while their imports were being followed */
+  const unfinished = new Set<Module>()
 
   const load = (modulePath: string): Module | undefined => {
     const known = modules.get(modulePath)
+    if (known && open.includes(modulePath)) unfinished.add(known)
     if (known) return known
     const text = host.read(modulePath)
     if (text === undefined) return undefined
@@ -114,29 +125,39 @@ export function loadModules(
       if (item.kind !== "import") module.definitions.set(item.name.text, item)
     }
     open.push(modulePath)
+    const imports: (Module | undefined)[] = []
     if (modulePath !== PRELUDE) {
       const prelude = load(PRELUDE)
+      imports.push(prelude)
       for (const [name, definition] of prelude?.definitions ?? []) {
         module.scope.set(name, { definition, module: prelude! })
       }
     }
-    for (const item of parsed.file.items) if (item.kind === "import") follow(module, item)
+    for (const item of parsed.file.items) if (item.kind === "import") imports.push(follow(module, item))
     open.pop()
     for (const [name, definition] of module.definitions) module.scope.set(name, { definition, module })
-    return module
+    if (!memory || unfinished.has(module)) return module
+    const before = memory.get(modulePath)
+    const isSame =
+      before?.module.file === module.file &&
+      before.imports.length === imports.length &&
+      imports.every((imported, i) => imported === before.imports[i])
+    if (!isSame) memory.set(modulePath, { module, imports })
+    else modules.set(modulePath, before.module)
+    return isSame ? before.module : module
   }
 
-  const follow = (importer: Module, item: ImportItem): void => {
+  const follow = (importer: Module, item: ImportItem): Module | undefined => {
     const target = resolvePath(importer.path, item.from.text)
     const at = open.indexOf(target)
     if (at >= 0) {
       diagnostics.push(describe({ kind: "import-cycle", span: item.from.span, path: [...open.slice(at), target] }))
-      return
+      return undefined
     }
     const module = load(target)
     if (!module) {
       diagnostics.push(describe({ kind: "module-not-found", span: item.from.span, from: item.from.text, path: target }))
-      return
+      return undefined
     }
     for (const { name, alias } of item.names) {
       const definition = module.definitions.get(name.text)
@@ -154,6 +175,7 @@ export function loadModules(
       }
       importer.scope.set((alias ?? name).text, { definition, module })
     }
+    return module
   }
 
   const root = load(path)

@@ -10,15 +10,17 @@ import { childExpressions, statementExpressions } from "../../../grammar/walk.js
 import type { Module } from "./modules.js"
 
 export class ParametricAnalysis {
-  private readonly known = new Map<BlockItem | FunctionItem, boolean>()
-  /** a statement stands in one definition, so its module and block names are always the same */
-  private readonly counts = new WeakMap<Statement, number>()
+  /** by module too: the same text means something else when what it imports does */
+  private readonly known = new WeakMap<Module, Map<BlockItem | FunctionItem, boolean>>()
+  /** a statement stands in one definition, so its block names are always the same */
+  private readonly counts = new WeakMap<Module, Map<Statement, number>>()
 
   /** Whether using `item` makes parameters. */
   isParametric(item: BlockItem | FunctionItem, module: Module): boolean {
-    const known = this.known.get(item)
+    const answers = within(this.known, module)
+    const known = answers.get(item)
     if (known !== undefined) return known
-    this.known.set(item, false) // a definition that only leads back to itself makes nothing
+    answers.set(item, false) // a definition that only leads back to itself makes nothing
     const names = blockValued(item, module)
     const result = item.body.some(
       (statement) =>
@@ -26,7 +28,7 @@ export class ParametricAnalysis {
         statement.kind === "const" ||
         statementExpressions(statement).some((e) => this.countCalls(e, module, names) > 0),
     )
-    this.known.set(item, result)
+    answers.set(item, result)
     return result
   }
 
@@ -57,12 +59,20 @@ export class ParametricAnalysis {
 
   /** The same for a whole statement. */
   countStatement(statement: Statement, module: Module, blockNames: ReadonlySet<string>): number {
-    const known = this.counts.get(statement)
+    const counts = within(this.counts, module)
+    const known = counts.get(statement)
     if (known !== undefined) return known
     const count = statementExpressions(statement).reduce((sum, e) => sum + this.countCalls(e, module, blockNames), 0)
-    this.counts.set(statement, count)
+    counts.set(statement, count)
     return count
   }
+}
+
+/** The table of `module`, made when it is first asked for. */
+function within<K, V>(tables: WeakMap<Module, Map<K, V>>, module: Module): Map<K, V> {
+  const table = tables.get(module) ?? new Map<K, V>()
+  tables.set(module, table)
+  return table
 }
 
 /** In `x |> Block`, the right side without brackets is called too. */

@@ -18,12 +18,15 @@ export interface CaseHashes {
   readonly all: string
   /** by `split/id`, the first 16 digits of each */
   readonly cases: Readonly<Record<string, string>>
+  /** of the files before they were hashed, see `fileStamp` */
+  readonly stamp: string
 }
 
 const caseName = ({ split, id }: Sample): string => `${split}/${id}`
 
 /** Hashes every file of a data set. @throws DataError for one that cannot be read */
-export async function hashCases({ samples }: Dataset): Promise<CaseHashes> {
+export async function hashCases(dataset: Dataset): Promise<CaseHashes> {
+  const stamp = await fileStamp(dataset)
   const files = new Map<string, string>()
   const fileHash = async (path: string | undefined): Promise<string | null> => {
     if (path === undefined) return null
@@ -35,14 +38,14 @@ export async function hashCases({ samples }: Dataset): Promise<CaseHashes> {
   }
   const all = createHash("sha256")
   const cases: Record<string, string> = {}
-  for (const sample of samples) {
+  for (const sample of dataset.samples) {
     const { split, id, note, alternatives = [], imagePath, maskPath } = sample
     const parts = [split, id, note, alternatives, await fileHash(imagePath), await fileHash(maskPath)]
     const digest = createHash("sha256").update(JSON.stringify(parts)).digest("hex")
     all.update(digest)
     cases[caseName(sample)] = digest.slice(0, 16)
   }
-  return { all: all.digest("hex"), cases }
+  return { all: all.digest("hex"), cases, stamp }
 }
 
 async function hashFile(path: string): Promise<string> {
@@ -88,12 +91,22 @@ export function requireSameCases(root: string, before: CaseHashes, now: CaseHash
 }
 
 /**
- * Sizes and times of all files, as one text: as long as it stays the same, nobody has written into the data set, and it
- * need not be hashed again.
+ * Refuses a data set that has changed since it was hashed; quick when nobody has written into it.
+ *
+ * @throws UserError as `requireSameCases` does
  */
-export async function fileStamp({ samples }: Dataset): Promise<string> {
+export async function requireUnchanged(dataset: Dataset, root: string, before: CaseHashes): Promise<void> {
+  if ((await fileStamp(dataset)) !== before.stamp) requireSameCases(root, before, await hashCases(dataset))
+}
+
+/**
+ * Names and notes, and sizes and times of all files, as one text: as long as it stays the same, nobody has written into the
+ * data set, and it need not be hashed again.
+ */
+async function fileStamp({ samples }: Dataset): Promise<string> {
   const hash = createHash("sha256")
-  for (const { imagePath, maskPath } of samples) {
+  for (const { split, id, note, alternatives = [], imagePath, maskPath } of samples) {
+    hash.update(JSON.stringify([split, id, note, alternatives]))
     for (const path of [imagePath, maskPath]) {
       if (path === undefined) continue
       const found = await stat(path).catch((thrown: unknown) => {

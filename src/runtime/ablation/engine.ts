@@ -15,6 +15,10 @@ export interface Task {
   readonly log: string
   /** bytes that it takes, as estimated */
   readonly memory: number
+  /** run folder that it fills */
+  readonly folder: string
+  /** whether what it is for is there */
+  finished(): Promise<boolean>
 }
 
 export interface TaskEnd {
@@ -32,9 +36,11 @@ export interface EngineWatch {
   /** something worth telling while it runs */
   progress?(name: string, text: string): void
   ended?(end: TaskEnd): void
+  /** something worth telling of the engine itself, or of a task that is tried again */
+  said?(text: string): void
   /** called before each task; one that throws ends the sweep, after the tasks that are running */
   beforeTask?(): Promise<void>
-  /** when it aborts, running tasks are asked to stop and no other is started */
+  /** when it aborts, no other task is started; running ones are asked to stop, or go on where others run them */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -7,14 +7,12 @@
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdir, open, readFile } from "node:fs/promises"
+import { mkdir, open } from "node:fs/promises"
 import { availableParallelism } from "node:os"
-import { dirname, join } from "node:path"
-import { PACKAGE_ROOT } from "../model-file.js"
+import { dirname } from "node:path"
 import type { Engine, EngineWatch, Task, TaskEnd } from "./engine.js"
+import { lastError, TOOL } from "./task-process.js"
 
-/** The tool's own entry. */
-const TOOL = join(PACKAGE_ROOT, "bin", "mdl.mjs")
 /** 128 + SIGINT: stopped, with a checkpoint */
 export const STOPPED = 130
 
@@ -95,13 +93,4 @@ async function runProcess(task: Task, tool: string, jobs: number, watch: EngineW
 /** All cores for one process, its share for several. */
 function threadsFor(jobs: number): string {
   return String(Math.max(1, Math.floor(availableParallelism() / jobs)))
-}
-
-const LINES = 12
-
-/** The error at the end of a log, or its last lines. */
-async function lastError(log: string): Promise<string> {
-  const lines = (await readFile(log, "utf8")).trimEnd().split("\n")
-  const at = lines.findLastIndex((line) => /^(?:internal )?error(?:\[|:)/.test(line))
-  return lines.slice(at < 0 ? -LINES : at, at < 0 ? undefined : at + LINES).join("\n")
 }

@@ -14,7 +14,7 @@ import { buildProgram } from "../training/prepare.js"
 import { resumeTraining, train } from "../training/trainer.js"
 import { UserError } from "../user-error.js"
 import { memberCases, type MemberRecord, readMember, writeMember } from "./member-record.js"
-import { type Member, memberFolder, membersOf, type Plan } from "./plan.js"
+import { type Member, memberFolder, membersOf, type Plan, requirePlannedData } from "./plan.js"
 import { builtIdentity, identityOf } from "./variants.js"
 
 /** Which case reads which other one's note is the same in all members. */
@@ -48,6 +48,7 @@ export async function runMember(options: MemberOptions): Promise<MemberRecord | 
   const run = memberFolder(sweep, member)
   const known = await finishedMember(run, plan, member)
   if (known) return known
+  await requirePlannedData(sweep, plan)
   if (!(await isTrained(run))) {
     requireSameModel(plan, member)
     const ended = await trainMember(run, plan, member, options)
@@ -76,7 +77,7 @@ async function trainMember(run: string, plan: Plan, { variant, seed }: Member, o
   if (existsSync(join(run, "run.json"))) {
     return (await resumeTraining({ run, data: plan.data, ...running })).ended
   }
-  const { epochs, steps, size, precision, evalEvery } = plan.budget
+  const { epochs, steps, size, precision, evalEvery, earlyStop } = plan.budget
   const result = await train({
     model: variant.reference,
     data: plan.data,
@@ -89,6 +90,7 @@ async function trainMember(run: string, plan: Plan, { variant, seed }: Member, o
     seed,
     precision,
     evalEvery: evalEvery ?? undefined,
+    earlyStop,
     ...running,
   })
   return result.ended

@@ -14,13 +14,14 @@ import { mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Precision } from "../../compiler/passes/precision.js"
 import { codeOf } from "../data/data-error.js"
+import { openDataset } from "../data/dataset.js"
 import type { Split } from "../data/sample.js"
 import { writeAtomically } from "../runs/atomic-file.js"
 import type { RunData } from "../runs/run-folder.js"
 import { UserError } from "../user-error.js"
-import { type CaseHashes, requireSameCases } from "./case-hashes.js"
+import { type CaseHashes, requireSameCases, requireUnchanged } from "./case-hashes.js"
 
-export const PLAN_FORMAT = 1
+export const PLAN_FORMAT = 2
 
 /** What every member is given. */
 export interface Budget {
@@ -31,6 +32,8 @@ export interface Budget {
   readonly size: number | null
   readonly precision: Precision
   readonly evalEvery: number | null
+  /** whether a member may stop before the others, when its own `stop` says so */
+  readonly earlyStop: boolean
 }
 
 export interface PlannedVariant {
@@ -98,7 +101,7 @@ export function trainCommand(
   { variant, seed }: Member,
   run: string,
 ): readonly string[] {
-  const { epochs, steps, size, precision, evalEvery } = budget
+  const { epochs, steps, size, precision, evalEvery, earlyStop } = budget
   const options = {
     data,
     prompt,
@@ -115,6 +118,7 @@ export function trainCommand(
     "train",
     variant.reference,
     ...Object.entries(options).flatMap(([name, value]) => (value === null ? [] : [`--${name}`, String(value)])),
+    ...(earlyStop ? [] : ["--no-early-stop"]),
   ]
 }
 
@@ -138,6 +142,23 @@ export async function readPlan(sweep: string): Promise<Plan | undefined> {
   )
 }
 
+/**
+ * Refuses a data set that is not the one of the plan any more. Every member asks for itself, because it may be trained on
+ * another machine, long after the plan was made.
+ *
+ * @throws UserError that names the cases
+ */
+export async function requirePlannedData(sweep: string, { data, prompt }: Plan): Promise<void> {
+  const dataset = await openDataset(data, { prompt: prompt ?? undefined })
+  await requireUnchanged(dataset, data, await readCases(sweep))
+}
+
+async function readCases(sweep: string): Promise<CaseHashes> {
+  const known = (await readJson(join(sweep, CASES))) as CaseHashes | undefined
+  if (known === undefined) throw new UserError(`${sweep} has no ${CASES}: name a new folder with --run`)
+  return known
+}
+
 async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, "utf8"))
@@ -157,9 +178,7 @@ async function readJson(path: string): Promise<unknown> {
  * @throws UserError that names what differs
  */
 export async function requireSameSweep(sweep: string, before: Plan, now: Plan, cases: CaseHashes): Promise<void> {
-  const known = (await readJson(join(sweep, CASES))) as CaseHashes | undefined
-  if (known === undefined) throw new UserError(`${sweep} has no ${CASES}: name a new folder with --run`)
-  requireSameCases(now.data, known, cases)
+  requireSameCases(now.data, await readCases(sweep), cases)
   const options = { ...before.budget, split: before.split }
   for (const [name, value] of Object.entries({ ...now.budget, split: now.split })) {
     const old = options[name as keyof typeof options]

@@ -13,7 +13,7 @@ import { lockRun } from "../runs/run-lock.js"
 import { toolVersion } from "../runs/tool-version.js"
 import { DEFAULTS, describeData, type NewRunOptions } from "../training/prepare.js"
 import { UserError } from "../user-error.js"
-import { fileStamp, hashCases, requireSameCases } from "./case-hashes.js"
+import { hashCases, requireUnchanged } from "./case-hashes.js"
 import { conclude } from "./conclude.js"
 import type { Engine, EngineWatch, Task, TaskEnd } from "./engine.js"
 import { finishedMember } from "./member.js"
@@ -33,12 +33,14 @@ import { planVariants, type VariantRequest } from "./variants.js"
 import { writeConclusion } from "./write-conclusion.js"
 
 export interface SweepRequest
-  extends VariantRequest, Pick<NewRunOptions, "data" | "prompt" | "epochs" | "steps" | "evalEvery"> {
+  extends VariantRequest, Pick<NewRunOptions, "data" | "prompt" | "epochs" | "steps" | "evalEvery" | "earlyStop"> {
   /** folder of the sweep */
   readonly run: string
   readonly seeds: readonly number[]
   /** what members are scored on; `test` by default */
   readonly split?: Split | undefined
+  /** threads of each member that read images ahead */
+  readonly workers?: number | undefined
 }
 
 export interface PreparedSweep {
@@ -70,7 +72,6 @@ export async function prepareSweep(request: SweepRequest): Promise<PreparedSweep
   const { variants, base } = planVariants(request)
   const dataset = await openDataset(request.data, { prompt: request.prompt })
   for (const name of ["train", "valid", split] as const) samplesOf(dataset, name)
-  const stamp = await fileStamp(dataset)
   const cases = await hashCases(dataset)
   const plan: Plan = {
     format: PLAN_FORMAT,
@@ -85,6 +86,7 @@ export async function prepareSweep(request: SweepRequest): Promise<PreparedSweep
       size: size ?? null,
       precision,
       evalEvery: request.evalEvery ?? null,
+      earlyStop: request.earlyStop ?? false,
     },
     seeds,
     split,
@@ -101,20 +103,23 @@ export async function prepareSweep(request: SweepRequest): Promise<PreparedSweep
     sweep,
     plan,
     done,
-    tasks: waiting.map((member) => taskOf(request.run, sweep, member)),
+    tasks: waiting.map((member) => taskOf(request, sweep, plan, member)),
     async requireUnchanged() {
-      const now = await openDataset(request.data, { prompt: request.prompt })
-      if ((await fileStamp(now)) !== stamp) requireSameCases(request.data, cases, await hashCases(now))
+      await requireUnchanged(await openDataset(request.data, { prompt: request.prompt }), request.data, cases)
     },
   }
 }
 
-function taskOf(run: string, sweep: string, { name, variant }: Member): Task {
+function taskOf({ run, workers }: SweepRequest, sweep: string, plan: Plan, member: Member): Task {
+  const { name, variant } = member
+  const folder = memberFolder(sweep, member)
   return {
     name,
-    command: ["ablate", "--run", run, "--task", name],
+    command: ["ablate", "--run", run, "--task", name, ...(workers === undefined ? [] : ["--workers", String(workers)])],
     log: join(sweep, "logs", `${name.replaceAll("/", ".")}.log`),
     memory: variant.memory,
+    folder,
+    finished: async () => (await finishedMember(folder, plan, member)) !== undefined,
   }
 }
 

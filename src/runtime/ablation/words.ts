@@ -76,13 +76,14 @@ function verdictText({ verdict, adjusted, difference }: Comparison, variant: Var
 
 /** What every member was given: `8 epochs, batch 16, seeds 1, 2, 3`. */
 export function budgetText({ budget, seeds, split, dataset }: AblationResult): string {
-  const { epochs, steps, batch, size, precision, evalEvery } = budget
+  const { epochs, steps, batch, size, precision, evalEvery, earlyStop } = budget
   return [
     steps === null ? `${epochs} epochs` : `${steps} steps, at most ${epochs} epochs`,
     `batch ${batch}`,
     ...(size === null ? [] : [`${size}x${size} pixels`]),
     precision,
     ...(evalEvery === null ? [] : [`validated every ${evalEvery} steps`]),
+    earlyStop ? "stopped as each model says" : "to the end",
     `${seeds.length === 1 ? "seed" : "seeds"} ${seeds.join(", ")}`,
     `scored on ${dataset.splits[split as keyof typeof dataset.splits]} ${split} cases`,
   ].join(", ")

@@ -1,7 +1,7 @@
 /**
  * Fills the image and mask arrays of one batch.
  *
- * Takes: which samples, and the epoch. Gives: [N, 3, H, W] and [N, 1, H, W] floats: decoded (or from the cache), resized,
+ * Takes: which samples, and the epoch. Gives: [N, C, H, W] and [N, 1, H, W] floats: decoded (or from the cache), resized,
  * augmented.
  *
  * Why so: the same code runs in the workers and, with `workers: 0`, in the main thread, so that both give the same bytes.
@@ -9,7 +9,7 @@
 import { type Augmentation, augmentationStream, augmentPair } from "./augment.js"
 import type { Pair } from "./augmentations/pair.js"
 import { DataError } from "./data-error.js"
-import { type ChannelOrder, type MaskRule, readMaskPixels, readPixels, type Size, writePlanes } from "./images.js"
+import { type ChannelOrder, type MaskRule, planesOf, readMaskPixels, readPixels, type Size, writePlanes } from "./images.js"
 import { type CacheMemory, SampleCache } from "./sample-cache.js"
 
 /** Everything about the data that does not change while a loader is open. Plain data: it is posted to the workers. */
@@ -51,18 +51,19 @@ export class BatchBuilder {
    */
   async fill(indices: Int32Array, epoch: number, arrays: BatchArrays): Promise<void> {
     const area = this.plan.size.height * this.plan.size.width
+    const planes = planesOf(this.plan.channels) * area
     let next = 0
     const work = async () => {
       while (next < indices.length) {
         const row = next++
         const pair = await this.pair(indices[row] as number, epoch)
-        writePlanes(pair.image, this.plan.channels, arrays.image, row * 3 * area)
+        writePlanes(pair.image, this.plan.channels, arrays.image, row * planes)
         arrays.mask.set(pair.mask, row * area)
       }
     }
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, indices.length) }, work))
     for (let row = indices.length; row < arrays.mask.length / area; row++) {
-      arrays.image.copyWithin(row * 3 * area, 0, 3 * area)
+      arrays.image.copyWithin(row * planes, 0, planes)
       arrays.mask.copyWithin(row * area, 0, area)
     }
   }

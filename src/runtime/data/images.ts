@@ -35,9 +35,12 @@ import { resizedForeground } from "./mask-resize.js"
 
 export type { ImageHeader, Pixels, Size } from "./formats/format.js"
 
-/** The order of the three planes: as stored, as OpenCV reads (RecLMIS, LViT), or the luminance three times. */
-export type ChannelOrder = "rgb" | "bgr" | "gray3"
-export const CHANNEL_ORDERS: readonly ChannelOrder[] = ["rgb", "bgr", "gray3"]
+/** The planes of an image: three as stored, three as OpenCV reads (RecLMIS, LViT), or the luminance alone. */
+export type ChannelOrder = "rgb" | "bgr" | "gray"
+export const CHANNEL_ORDERS: readonly ChannelOrder[] = ["rgb", "bgr", "gray"]
+
+/** How many planes an image has. */
+export const planesOf = (channels: ChannelOrder): 1 | 3 => (channels === "gray" ? 1 : 3)
 
 /**
  * How a resized mask becomes 0 or 1. "any": resized as OpenCV does, then every value above 0, as published
@@ -170,9 +173,9 @@ export async function readMaskPixels(path: string, size?: Size, rule: MaskRule =
   return (await ImageFile.open(path)).mask(size, rule)
 }
 
-/** Reads an image as float planes: [3, H, W], values in [0, 1]. @throws DataError as {@link readPixels}. */
+/** Reads an image as float planes: [3, H, W], or [1, H, W] for "gray", values in [0, 1]. @throws DataError as {@link readPixels}. */
 export async function readImage(path: string, size: Size, channels: ChannelOrder): Promise<Float32Array> {
-  const planes = new Float32Array(3 * size.height * size.width)
+  const planes = new Float32Array(planesOf(channels) * size.height * size.width)
   writePlanes(await readPixels(path, size), channels, planes, 0)
   return planes
 }
@@ -182,12 +185,13 @@ export async function readMask(path: string, size: Size, rule: MaskRule = "any")
   return Float32Array.from((await readMaskPixels(path, size, rule)).data)
 }
 
-/** Writes pixels as three planes in [0, 1] into `planes` at `offset`: [3, H, W] in the given channel order. */
+/** Writes pixels as planes in [0, 1] into `planes` at `offset`: [3, H, W] in the given order, or [1, H, W] for "gray". */
 export function writePlanes(pixels: Pixels, order: ChannelOrder, planes: Float32Array, offset: number): void {
   const count = pixels.height * pixels.width
   const { data } = pixels
   if (pixels.channels === 1) {
     for (let i = 0; i < count; i++) planes[offset + i] = (data[i] as number) / 255
+    if (order === "gray") return
     planes.copyWithin(offset + count, offset, offset + count)
     planes.copyWithin(offset + 2 * count, offset, offset + count)
     return
@@ -195,11 +199,14 @@ export function writePlanes(pixels: Pixels, order: ChannelOrder, planes: Float32
   const first = order === "bgr" ? 2 * count : 0
   const third = order === "bgr" ? 0 : 2 * count
   for (let i = 0; i < count; i++) {
-    let r = data[3 * i] as number
-    let g = data[3 * i + 1] as number
-    let b = data[3 * i + 2] as number
-    // Rec. 601 luma, the weights of OpenCV's and Pillow's grey conversion.
-    if (order === "gray3") r = g = b = Math.round(0.299 * r + 0.587 * g + 0.114 * b)
+    const r = data[3 * i] as number
+    const g = data[3 * i + 1] as number
+    const b = data[3 * i + 2] as number
+    if (order === "gray") {
+      // Rec. 601 luma, the weights of OpenCV's and Pillow's grey conversion.
+      planes[offset + i] = Math.round(0.299 * r + 0.587 * g + 0.114 * b) / 255
+      continue
+    }
     planes[offset + first + i] = r / 255
     planes[offset + count + i] = g / 255
     planes[offset + third + i] = b / 255

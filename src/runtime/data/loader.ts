@@ -17,7 +17,7 @@ import type { TokenizerDescription } from "../tokenizers/tokenizer.js"
 import type { Augmentation } from "./augment.js"
 import type { BatchArrays, BuildPlan } from "./batch-builder.js"
 import { DataError } from "./data-error.js"
-import type { ChannelOrder, MaskRule, Size } from "./images.js"
+import { type ChannelOrder, type MaskRule, planesOf, type Size } from "./images.js"
 import { type DistinctNote, NoteTable } from "./note-table.js"
 import { RandomStream } from "./random.js"
 import { SampleCache } from "./sample-cache.js"
@@ -62,7 +62,7 @@ export interface Batch {
   /** Of the `count` real rows. */
   readonly ids: readonly string[]
   readonly count: number
-  /** [N, 3, H, W] in [0, 1]. */
+  /** [N, C, H, W] in [0, 1]; C = 1 for `channels` "gray", else 3. */
   readonly image: Float32Array<ArrayBuffer>
   /** [N, T]. */
   readonly note_ids: Int32Array
@@ -257,13 +257,14 @@ class BatchLoader implements Loader {
   }
 
   private emptyArrays(real: number): BatchArrays {
-    const { batch, last, size } = this.options
+    const { batch, last, size, channels } = this.options
     const n = last === "keep" ? real : batch
     const area = size.height * size.width
+    const planes = planesOf(channels) * area
     const spare = this.spare.pop()
     // A released batch that was kept short, or whose arrays the consumer has moved elsewhere, does not fit.
-    if (spare && spare.mask.length === n * area && spare.image.length === 3 * n * area) return spare
-    return { image: new Float32Array(3 * n * area), mask: new Float32Array(n * area) }
+    if (spare && spare.mask.length === n * area && spare.image.length === n * planes) return spare
+    return { image: new Float32Array(n * planes), mask: new Float32Array(n * area) }
   }
 }
 

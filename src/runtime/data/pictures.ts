@@ -6,7 +6,7 @@
  */
 import sharp from "sharp"
 import { heatColour, heatField, heatOpacity } from "./heat-map.js"
-import type { ChannelOrder, Pixels, Size } from "./images.js"
+import { type ChannelOrder, type Pixels, planesOf, type Size } from "./images.js"
 
 /** A binary PNG (0 and 255) of a mask or probability map [H, W], cut at `threshold`. */
 export async function maskPng(values: ArrayLike<number>, size: Size, threshold = 0.5): Promise<Buffer> {
@@ -101,10 +101,10 @@ export async function pngOf(pixels: Pixels): Promise<Buffer> {
 
 function paintedImage(image: Float32Array, size: Size, channels: ChannelOrder): Uint8Array {
   const count = size.height * size.width
-  checkLength("the image", image.length, 3 * count)
+  checkLength("the image", image.length, planesOf(channels) * count)
   const data = new Uint8Array(3 * count)
   for (let c = 0; c < 3; c++) {
-    const plane = (channels === "bgr" ? 2 - c : c) * count
+    const plane = { rgb: c, bgr: 2 - c, gray: 0 }[channels] * count
     for (let i = 0; i < count; i++)
       data[3 * i + c] = Math.min(255, Math.max(0, Math.round((image[plane + i] as number) * 255)))
   }

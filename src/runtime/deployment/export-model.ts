@@ -9,9 +9,14 @@
 import { createHash } from "node:crypto"
 import { existsSync, statSync } from "node:fs"
 import { join, resolve } from "node:path"
+import { describe } from "../../compiler/diagnostics/facts.js"
+import { isStandard } from "../../compiler/elaborate/context.js"
+import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
+import type { Sizes } from "../../compiler/ir/dims.js"
+import type { Graph, Origin } from "../../compiler/ir/graph.js"
 import { optimise } from "../../compiler/passes/pipelines.js"
 import { predictProgram } from "../../compiler/passes/programs.js"
-import { OnnxExportError } from "../../compiler/targets/onnx/errors.js"
+import { OnnxExportError, SizeFixed } from "../../compiler/targets/onnx/errors.js"
 import {
   exportOnnx,
   observedModel,
@@ -19,21 +24,17 @@ import {
   type ExportedTensor,
   type ExportSpec,
 } from "../../compiler/targets/onnx/export.js"
+import type { OpenSizes } from "../../compiler/targets/onnx/open-sizes.js"
 import { onnxText } from "../../compiler/targets/onnx/text.js"
-import { DataError } from "../data/data-error.js"
-import { BackendUnavailable } from "../native/backend.js"
-import { checkParity, formatParity, USUAL_TOLERANCE, type ParityInput, type ParityReport } from "../onnx/parity.js"
-import { OnnxRuntimeMissing, type Feeds, type Outputs } from "../onnx/run.js"
+import { ModelError } from "../model-file.js"
+import { formatParity, sizesText, USUAL_TOLERANCE, type ParityReport } from "../onnx/parity.js"
 import { writeAtomically } from "../runs/atomic-file.js"
 import type { CheckpointName } from "../runs/checkpoint.js"
-import { type HostTensor, NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
 import { CaseFeeder, chooseCases, measureRounding, observeRanges, type RoundingReport } from "./calibrate.js"
+import { compareWithTrainer } from "./compare-with-trainer.js"
 import { openExportSource, type ExportSource, type Weights } from "./export-source.js"
 import { exportMetadata } from "./metadata.js"
-import { openPredictSession } from "./predict-session.js"
-import { predictRows } from "./native-rows.js"
-import { randomInputs, realInputs } from "./parity-inputs.js"
 import { type DataFileRecord, externalFor, recordOf, writeChecked } from "./write-onnx.js"
 
 export interface ExportOptions {
@@ -62,6 +63,8 @@ export interface ExportOptions {
   readonly cases?: number | undefined
   /** whether to compare in WebAssembly too */
   readonly wasm?: boolean | undefined
+  /** names of sizes that stay open in the file, as the batch does: `H`, `W`, `T` */
+  readonly dynamic?: readonly string[] | undefined
 }
 
 /** How weights can be stored. */
@@ -97,6 +100,8 @@ export interface ExportResult {
   readonly parity: ParityReport | undefined
   /** the same comparison in WebAssembly, when it was asked for */
   readonly parityWasm: ParityReport | undefined
+  /** by name, what the sizes may be that stay open besides the batch */
+  readonly openSizes: OpenSizes
   /** what int8 weights cost in accuracy */
   readonly rounding: RoundingReport | undefined
   /** what the comparison did not cover, and why */
@@ -111,21 +116,6 @@ export class ParityFailed extends UserError {
       `the ONNX model differs from the trainer by more than ${result.parity.tolerance}; ${result.file} was not written\n` +
         `${formatReports(result)}\n` +
         "  This is a fault of the export, not of the model; please report it. A greater --tolerance accepts the difference.",
-    )
-  }
-}
-
-/** The comparison could not be made. Nothing was written. */
-export class ParityNotChecked extends Error {
-  override readonly name = "ParityNotChecked"
-  /** The machine, not the user's input. */
-  readonly exitCode = 2
-  constructor(reason: string, cause: unknown) {
-    super(
-      `parity not checked: ${reason}; nothing was written\n` +
-        `  ${cause instanceof Error ? cause.message.replaceAll("\n", "\n  ") : String(cause)}\n` +
-        "  --no-parity writes the file without the check",
-      { cause },
     )
   }
 }
@@ -152,6 +142,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const rounding = storage === "int8" ? await calibrated(source, options, cases) : undefined
   const exported = toOnnx(source, options.opset, {
     external,
+    dynamic: options.dynamic,
     weights: rounding?.weights ?? (storage === "f16" ? { kind: "f16" } : { kind: "f32" }),
   })
   const data = exported.data && recordOf(exported.data)
@@ -160,13 +151,13 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
     const compared =
       options.parity === false
         ? undefined
-        : await compare(
+        : await compareWithTrainer({
             source,
-            rounding?.f32 ?? exported,
-            rounding?.f32.bytes ?? onnx,
+            exported: rounding?.f32 ?? exported,
+            onnx: rounding?.f32.bytes ?? onnx,
             tolerance,
-            options.wasm ?? false,
-          )
+            wasm: options.wasm ?? false,
+          })
     result = {
       file,
       textFile: options.text ? `${file}.txt` : undefined,
@@ -181,6 +172,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
       initializers: exported.initializers,
       inputs: exported.inputs,
       outputs: exported.outputs,
+      openSizes: exported.openSizes,
       weights: source.weights,
       parity: compared?.report,
       parityWasm: compared?.wasm,
@@ -198,8 +190,9 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
 /** What int8 weights are made of: the f32 model, the ranges seen on cases, and what to measure with. */
 async function calibrated(source: ExportSource, options: ExportOptions, most: number) {
   const cases = await chooseCases(source, options.calibrate, most)
-  const f32 = toOnnx(source, options.opset)
-  const observed = observedModel(onnxSpec(source, options.opset))
+  const { opset, dynamic } = options
+  const f32 = toOnnx(source, opset, { dynamic })
+  const observed = observedModel(onnxSpec(source, opset, { dynamic }))
   if (!observed) throw new UserError(`${source.model.variant} has no layer that int8 is for: use --weights f16`)
   const feeder = await CaseFeeder.of(f32.bytes, f32.inputs)
   const ranges = await observeRanges(observed, feeder, cases.calibration)
@@ -226,118 +219,73 @@ function checkedTarget(out: string): string {
 }
 
 /** How a file is written, besides what it is of. */
-export type StorageOptions = Pick<ExportSpec, "external" | "weights">
+export interface FileOptions extends Pick<ExportSpec, "external" | "weights"> {
+  /** see `ExportOptions` */
+  readonly dynamic?: readonly string[] | undefined
+}
 
 /**
  * The ONNX file of a source, in memory and not compared with anything.
  *
- * @throws UserError when the model or the opset does not allow it
+ * @throws UserError, ModelError when the model, the opset or a size that is to stay open does not allow it
  */
-export function toOnnx(source: ExportSource, opset?: number, storage: StorageOptions = {}): ExportedModel {
+export function toOnnx(source: ExportSource, opset?: number, options: FileOptions = {}): ExportedModel {
   try {
-    return exportOnnx({ ...onnxSpec(source, opset, storage.weights?.kind), ...storage })
+    return exportOnnx(onnxSpec(source, opset, options))
   } catch (error) {
+    if (error instanceof SizeFixed && error.origin) throw sizeFixed(error, error.origin, source)
     if (error instanceof OnnxExportError) throw new UserError(error.message, { cause: error })
     throw error
   }
 }
 
-/** What is written of a source, but for how. */
-export function onnxSpec(source: ExportSource, opset?: number, storage: WeightKind = "f32"): ExportSpec {
+/** What is written of a source, and how. @throws UserError for a size that the model does not name */
+export function onnxSpec(source: ExportSource, opset?: number, options: FileOptions = {}): ExportSpec {
   const { model, parameters } = source
+  const { dynamic = [], external, weights } = options
+  const known = [...model.graph.sizes.keys()]
+  const unknown = dynamic.find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    const have = known.length > 0 ? `its sizes with names are ${known.join(", ")}` : "none of its sizes has a name"
+    throw new UserError(
+      unknown === "N" ? "N, the batch, always stays open" : `${model.variant} has no size ${unknown}: ${have}`,
+    )
+  }
+  const graphOf = (variant: ElaboratedModel): Graph => optimise("onnx", predictProgram(variant), dynamic).program.graph
   return {
     name: model.variant.replace(/[^A-Za-z0-9_]+/g, "_"),
-    graph: optimise("onnx", predictProgram(model)).program.graph,
+    graph: graphOf(model),
     parameters,
-    symbols: ["N"],
-    metadata: { ...exportMetadata(source), "mdl.storage": storage },
+    symbols: ["N", ...dynamic],
+    resized: (sizes) => graphOf(resized(source, sizes)),
+    metadata: { ...exportMetadata(source), "mdl.storage": weights?.kind ?? "f32" },
     ...(opset === undefined ? {} : { opset }),
     ...(model.doc === undefined ? {} : { doc: model.doc }),
+    ...(external && { external }),
+    ...(weights && { weights }),
   }
 }
 
-interface Comparison {
-  readonly report: ParityReport
-  readonly wasm: ParityReport | undefined
-  readonly notes: readonly string[]
-}
-
-/** @param onnx what to compare: the bytes of `exported`, or its path */
-async function compare(
-  source: ExportSource,
-  exported: ExportedModel,
-  onnx: Uint8Array | string,
-  tolerance: number,
-  wasm: boolean,
-): Promise<Comparison> {
-  if (wasm && typeof onnx === "string") {
-    throw new UserError("--parity-wasm cannot load weights in a file of their own: leave out one of the two")
-  }
-  const { inputs: real, notes } = await realCases(source, exported)
+/** The model at other sizes. @throws UserError when its text does not compile there */
+function resized(source: ExportSource, sizes: Sizes): ElaboratedModel {
   try {
-    return await withSession(source, async (session) => {
-      const known = new Map<Feeds, Outputs>()
-      const predict = (feeds: Feeds): Promise<Outputs> => {
-        const outputs = known.get(feeds) ?? predictRows(session, feeds, exported.outputs)
-        known.set(feeds, outputs)
-        return Promise.resolve(outputs)
-      }
-      const inputs = [...randomInputs(source.model, exported.inputs), ...real]
-      const request = { onnx, predict, inputs, tolerance }
-      const report = await checkParity(request)
-      return { report, wasm: wasm ? await checkParity({ ...request, engine: "wasm" }) : undefined, notes }
-    })
+    return source.resized(sizes)
   } catch (error) {
-    if (error instanceof BackendUnavailable) throw new ParityNotChecked("native backend missing", error)
-    if (error instanceof OnnxRuntimeMissing) throw new ParityNotChecked("ONNX Runtime missing", error)
-    throw error
+    if (!(error instanceof ModelError)) throw error
+    throw new UserError(
+      `${[...sizes.keys()].join(" and ")} cannot stay open: the model does not compile at ${sizesText(sizes)}\n${error.message}`,
+      { cause: error },
+    )
   }
 }
 
-/** Cases of the run's data set; when there are none to be had, a note says why. */
-async function realCases(
-  source: ExportSource,
-  exported: ExportedModel,
-): Promise<{ readonly inputs: readonly ParityInput[]; readonly notes: readonly string[] }> {
-  const { run } = source
-  if (!run) return { inputs: [], notes: ["compared on random inputs only: an untrained model has no data set"] }
-  const { record } = run.folder
-  try {
-    const inputs = await realInputs({
-      description: record.description,
-      tokenizers: record.tokenizers,
-      data: record.data,
-      wanted: new Set(exported.inputs.map(({ name }) => name)),
-    })
-    return { inputs, notes: [] }
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error
-    return { inputs: [], notes: [`compared on random inputs only: the run's data cannot be read: ${error.what}`] }
-  }
-}
-
-/** Runs `work` with a session that holds exactly the weights that were exported. */
-async function withSession<T>(source: ExportSource, work: (session: NativeSession) => Promise<T>): Promise<T> {
-  const { run } = source
-  if (run) return withOpened(run.folder.modelPath, run.variables, work)
-  const session = await openPredictSession(source.model, source.parameters, 1)
-  try {
-    return await work(session)
-  } finally {
-    session.close()
-  }
-}
-
-async function withOpened<T>(
-  folder: string,
-  variables: ReadonlyMap<string, HostTensor>,
-  work: (session: NativeSession) => Promise<T>,
-): Promise<T> {
-  const session = await NativeSession.open(folder)
-  try {
-    session.write(variables)
-    return await work(session)
-  } finally {
-    session.close()
-  }
+/** The refusal at the user's own line. */
+function sizeFixed(error: SizeFixed, { span, chain }: Origin, { sources }: ExportSource): ModelError {
+  const user = isStandard(span) ? chain.findLast((call) => !isStandard(call)) : undefined
+  const place = user ? { span: user, inner: span } : { span, inner: undefined }
+  const { symbols, op, reason } = error
+  return new ModelError(
+    [describe({ kind: "size-fixed", ...place, calls: [], symbols, operation: op, reason })],
+    sources,
+  )
 }

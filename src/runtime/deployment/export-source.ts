@@ -46,6 +46,8 @@ export interface ExportSource {
   /** by the name of the input; a vocabulary of words is known only once there are training notes */
   readonly tokenizers: Readonly<Record<string, TokenizerDescription>>
   readonly run: OpenedRun | undefined
+  /** the same model at other sizes. @throws ModelError when its text does not allow them */
+  readonly resized: (sizes: ReadonlyMap<string, number>) => ElaboratedModel
 }
 
 export interface OpenedRun {
@@ -93,6 +95,7 @@ export async function openExportSource(
     sourceHash: sourceHash(result.sources, model),
     tokenizers,
     run: undefined,
+    resized: (sizes) => requireModel(parseReference(text), sizes).model,
   }
 }
 
@@ -134,6 +137,7 @@ async function openRunSource(path: string, checkpoint: CheckpointName): Promise<
     sourceHash: record.model.sourceHash,
     tokenizers: record.tokenizers,
     run: { folder, variables },
+    resized: (sizes) => compileKept(record, sizes),
   }
 }
 
@@ -143,7 +147,20 @@ async function openRunSource(path: string, checkpoint: CheckpointName): Promise<
  * @throws RunFolderError when they give another model than the run's, which another version of the compiler may do
  */
 export function compileRun(record: RunRecord): ElaboratedModel {
-  const { model: kept, description } = record
+  const model = compileKept(record)
+  const outline = (parameters: readonly { readonly name: string; readonly shape: readonly number[] }[]): string =>
+    JSON.stringify(parameters.map(({ name, shape }) => [name, shape]))
+  if (outline(model.graph.parameters) !== outline(record.description.parameters)) {
+    throw new RunFolderError(
+      `the model text kept in ${join("RUN", "run.json")} gives other parameters than the run was made with: ` +
+        "export with the version of this tool that trained it, or train again",
+    )
+  }
+  return model
+}
+
+/** @param sizes in place of those that the run has */
+function compileKept({ model: kept, description }: RunRecord, sizes: ReadonlyMap<string, number> = new Map()) {
   const { path, selector } = parseReference(kept.reference)
   const host: SourceHost = {
     read: (name) => (Object.hasOwn(kept.sources, name) ? kept.sources[name] : undefined),
@@ -153,15 +170,10 @@ export function compileRun(record: RunRecord): ElaboratedModel {
       return constant && { ...constant, load: () => ({ sha256: constant.sha256, values: undefined }) }
     },
   }
-  const result = compile(path, host, { selector, sizes: new Map(Object.entries(description.sizes)) })
+  const result = compile(path, host, {
+    selector,
+    sizes: new Map([...Object.entries(description.sizes), ...sizes]),
+  })
   if (!result.output) throw new ModelError(result.diagnostics, result.sources)
-  const outline = (parameters: readonly { readonly name: string; readonly shape: readonly number[] }[]): string =>
-    JSON.stringify(parameters.map(({ name, shape }) => [name, shape]))
-  if (outline(result.output.graph.parameters) !== outline(description.parameters)) {
-    throw new RunFolderError(
-      `the model text kept in ${join("RUN", "run.json")} gives other parameters than the run was made with: ` +
-        "export with the version of this tool that trained it, or train again",
-    )
-  }
   return result.output
 }

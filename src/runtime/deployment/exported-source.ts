@@ -5,7 +5,8 @@
  * metadata, and a digest of its weights.
  *
  * Why so: the exported program has lost sections, losses and training; the texts have not. What was exported is told by
- * their hash, and the sizes, which may be others than the texts' own, by the inputs of the file.
+ * their hash, and the sizes, which may be others than the texts' own, by the inputs of the file, or by what it says of
+ * sizes that it leaves open.
  */
 
 import { createHash } from "node:crypto"
@@ -17,6 +18,7 @@ import type { DecodedModel } from "../../compiler/targets/onnx/decode.js"
 import { messageOf } from "../data/data-error.js"
 import { ModelError, sourceHash } from "../model-file.js"
 import { UserError } from "../user-error.js"
+import { usualSizes } from "./exported-file.js"
 import { readOwnOnnx } from "./own-onnx.js"
 
 export interface ExportedSource {
@@ -55,7 +57,7 @@ export async function readExportedSource(path: string, asked?: string): Promise<
       `${path} is damaged: the text in it is not the one it was made from (mdl.source_sha256 differs)`,
     )
   }
-  const sizes = otherSizes(exported, file)
+  const sizes = new Map([...otherSizes(exported, file), ...usualSizes(metadata, path)])
   const model = sizes.size > 0 || asked !== undefined ? compiled(sizes, asked ?? variant) : exported
   return { model, weights: weightsDigest(file) }
 }

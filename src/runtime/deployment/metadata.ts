@@ -9,7 +9,10 @@
  * the time or the machine, so that equal exports give equal bytes.
  */
 
+import { evaluate } from "../../compiler/ir/dims.js"
+import type { ChannelOrder } from "../data/images.js"
 import { toolVersion } from "../runs/tool-version.js"
+import { channelsFor } from "../training/split-loader.js"
 import type { ExportSource } from "./export-source.js"
 
 /** Raised when the same text means something else. */
@@ -25,13 +28,18 @@ export const IMAGE_PREPARATION = {
   resize: "to the input's size, aspect ratio not kept, triangle filter widened when shrinking",
 } as const
 
+/** In the words of ONNX's list. */
+const PIXEL_FORMATS: Readonly<Record<ChannelOrder, string>> = { rgb: "Rgb8", bgr: "Bgr8", gray: "Gray8" }
+
 /** The metadata of `source`; keys beginning with `mdl.` are described here. */
 export function exportMetadata(source: ExportSource): Record<string, string> {
   const { model, weights, sources, tokenizers } = source
-  const channels = model.training["channels"] === "bgr" ? "bgr" : "rgb"
   const images = model.inputs.filter((input) => input.kind === "tensor" && input.role === "input")
   const { layout, ...rest } = IMAGE_PREPARATION
-  const preprocessing = Object.fromEntries(images.map(({ name }) => [name, { layout, channels, ...rest }]))
+  const prepared = images.map(({ name, type }) => {
+    const planes = type.shape[1] && evaluate(type.shape[1], model.graph.sizes)
+    return [name, { layout, channels: channelsFor(planes, model.training), ...rest }] as const
+  })
   const notes = Object.fromEntries(
     model.inputs
       .filter((input) => input.kind === "tokens")
@@ -51,11 +59,11 @@ export function exportMetadata(source: ExportSource): Record<string, string> {
     "mdl.variant": model.variant,
     "mdl.source": JSON.stringify(Object.fromEntries(sources)),
     "mdl.source_sha256": source.sourceHash,
-    "mdl.preprocessing": JSON.stringify(preprocessing),
+    "mdl.preprocessing": JSON.stringify(Object.fromEntries(prepared)),
     "mdl.notes": JSON.stringify(notes),
     "mdl.weights": JSON.stringify(weights),
     "mdl.frozen_sections": JSON.stringify(model.sections.filter((section) => section.frozen).map(({ name }) => name)),
-    "Image.BitmapPixelFormat": channels === "bgr" ? "Bgr8" : "Rgb8",
+    "Image.BitmapPixelFormat": PIXEL_FORMATS[prepared[0]?.[1].channels ?? "rgb"],
     "Image.ColorSpaceGamma": "SRGB",
     "Image.NominalPixelRange": "Normalized_0_1",
   }

@@ -9,7 +9,9 @@
  */
 
 import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
+import { constant, evaluate, type Sizes } from "../../compiler/ir/dims.js"
 import type { ExportedTensor } from "../../compiler/targets/onnx/export.js"
+import { parseDim } from "../../compiler/targets/onnx/tensors.js"
 import type { TrainerDescription } from "../../compiler/trainer.js"
 import { readImage } from "../data/images.js"
 import { openRunDataset, samplesOf } from "../data/dataset.js"
@@ -26,33 +28,64 @@ import { channelsOf } from "../training/split-loader.js"
 /** Batch sizes: a constant batch hidden in a model shows only at a second one. */
 export const PARITY_BATCHES = [1, 3] as const
 
-/** Seeded random feeds for every input of the exported model. */
-export function randomInputs(model: Pick<ElaboratedModel, "inputs">, wanted: readonly ExportedTensor[]): ParityInput[] {
-  return PARITY_BATCHES.map((batch) => {
-    const feeds: Record<string, RuntimeTensor> = {}
-    const stream = (name: string): RandomStream => new RandomStream(`parity/${batch}/${name}`)
-    for (const { name, dtype, shape } of wanted) {
-      const sizes = shape.map((size) => (typeof size === "number" ? size : batch))
-      const tokens = model.inputs.find((input) => input.kind === "tokens" && name.startsWith(`${input.name}_`))
-      const random = stream(name)
-      const count = sizes.reduce((product, size) => product * size, 1)
-      const vocabulary = tokens?.tokenizer?.arguments["vocabulary"]
-      let draw: (index: number) => number
-      if (tokens && name === `${tokens.name}_valid`) {
-        const length = sizes[1] ?? 1
-        const lengths = Array.from({ length: batch }, () => 1 + random.integer(length))
-        draw = (index) => (index % length < lengths[Math.floor(index / length)]! ? 1 : 0)
-      } else if (tokens && typeof vocabulary === "number") draw = () => random.integer(vocabulary)
-      else if (dtype === "f32") draw = () => random.uniform()
-      else draw = () => random.integer(2)
-      feeds[name] = tensorOf(
-        dtype,
-        sizes,
-        Array.from({ length: count }, (_, index) => draw(index)),
-      )
-    }
-    return { kind: "random", batch, feeds }
-  })
+/** The batch at sizes other than usual: one is told from another there, and two rows from one. */
+const OTHER_BATCH = 2
+
+/** Seeded random feeds for every input of the exported model. @param model gives the sizes that the file leaves open */
+export function randomInputs(
+  model: Pick<ElaboratedModel, "inputs" | "graph">,
+  wanted: readonly ExportedTensor[],
+): ParityInput[] {
+  return PARITY_BATCHES.map((batch) => ({ kind: "random", batch, feeds: randomFeeds(model, wanted, batch) }))
+}
+
+/** The same at sizes that are not those of the model's text. @param model compiled at these sizes */
+export function randomInputAt(
+  sizes: Sizes,
+  model: Pick<ElaboratedModel, "inputs" | "graph">,
+  wanted: readonly ExportedTensor[],
+): ParityInput {
+  const feeds = randomFeeds(model, wanted, OTHER_BATCH)
+  return { kind: "random", batch: OTHER_BATCH, sizes: Object.fromEntries(sizes), feeds }
+}
+
+function randomFeeds(
+  model: Pick<ElaboratedModel, "inputs" | "graph">,
+  wanted: readonly ExportedTensor[],
+  batch: number,
+): Feeds {
+  const known = new Map([...model.graph.sizes, ["N", batch]])
+  const feeds: Record<string, RuntimeTensor> = {}
+  const stream = (name: string): RandomStream => new RandomStream(`parity/${batch}/${name}`)
+  for (const { name, dtype, shape } of wanted) {
+    const sizes = shape.map((size) => sizeAt(size, known))
+    const tokens = model.inputs.find((input) => input.kind === "tokens" && name.startsWith(`${input.name}_`))
+    const random = stream(name)
+    const count = sizes.reduce((product, size) => product * size, 1)
+    const vocabulary = tokens?.tokenizer?.arguments["vocabulary"]
+    let draw: (index: number) => number
+    if (tokens && name === `${tokens.name}_valid`) {
+      const length = sizes[1] ?? 1
+      const lengths = Array.from({ length: batch }, () => 1 + random.integer(length))
+      draw = (index) => (index % length < lengths[Math.floor(index / length)]! ? 1 : 0)
+    } else if (tokens && typeof vocabulary === "number") draw = () => random.integer(vocabulary)
+    else if (dtype === "f32") draw = () => random.uniform()
+    else draw = () => random.integer(2)
+    feeds[name] = tensorOf(
+      dtype,
+      sizes,
+      Array.from({ length: count }, (_, index) => draw(index)),
+    )
+  }
+  return feeds
+}
+
+/** A size of an exported tensor as a number. */
+function sizeAt(size: number | string, known: Sizes): number {
+  const dim = typeof size === "number" ? constant(size) : parseDim(size)
+  const value = dim && evaluate(dim, known)
+  if (value === undefined) throw new Error(`the exported size ${size} has symbols that the model has not`)
+  return value
 }
 
 function tensorOf(dtype: RuntimeTensor["dtype"], shape: readonly number[], values: readonly number[]): RuntimeTensor {

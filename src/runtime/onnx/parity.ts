@@ -29,12 +29,16 @@ export type CaseKind = "random" | "real"
 export interface ParityInput {
   readonly kind: CaseKind
   readonly batch: number
+  /** sizes that the file leaves open besides the batch, where they are not those of the model's text */
+  readonly sizes?: Readonly<Record<string, number>>
   readonly feeds: Feeds
 }
 
 export interface ParityCase {
   readonly kind: CaseKind
   readonly batch: number
+  /** where they are not those of the model's text */
+  readonly sizes?: Readonly<Record<string, number>>
   readonly outputs: readonly OutputDifference[]
 }
 
@@ -70,9 +74,9 @@ export async function checkParity(request: ParityRequest): Promise<ParityReport>
   const model = await openOnnx(onnx, request.engine === undefined ? {} : { engine: request.engine })
   try {
     const cases: ParityCase[] = []
-    for (const { kind, batch, feeds } of inputs) {
+    for (const { feeds, ...what } of inputs) {
       const outputs = compareOutputs(await model.run(feeds), await predict(feeds))
-      cases.push({ kind, batch, outputs })
+      cases.push({ ...what, outputs })
     }
     const passed = cases.every(
       ({ outputs }) => outputs.length > 0 && outputs.every((o) => withinTolerance(o, tolerance)),
@@ -146,9 +150,9 @@ function distance(a: number, b: number): number {
 /** The report as a table for people. @param title what was compared */
 export function formatParity(report: ParityReport, title = "ONNX parity"): string {
   const head = ["inputs", "batch", "output", "max abs", "max rel", "agreement", ""]
-  const rows = report.cases.flatMap(({ kind, batch, outputs }) =>
+  const rows = report.cases.flatMap(({ kind, batch, sizes, outputs }) =>
     outputs.map((output) => [
-      kind,
+      sizes ? `${kind}, ${sizesText(Object.entries(sizes))}` : kind,
       `${batch}`,
       output.name,
       output.problem === undefined ? number(output.maxAbs) : "-",
@@ -167,6 +171,11 @@ export function formatParity(report: ParityReport, title = "ONNX parity"): strin
     ? `${title}: passed (tolerance ${report.tolerance})`
     : `${title}: FAILED (tolerance ${report.tolerance})`
   return [verdict, ...[head, ...rows].map(line)].join("\n") + "\n"
+}
+
+/** `H = 240, W = 208` */
+export function sizesText(sizes: Iterable<readonly [string, number]>): string {
+  return [...sizes].map(([name, size]) => `${name} = ${size}`).join(", ")
 }
 
 const number = (value: number): string => (value === 0 ? "0" : value.toExponential(2))

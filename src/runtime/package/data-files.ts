@@ -12,10 +12,10 @@ import { pipeline } from "node:stream/promises"
 import { DATA_FORMAT, fieldBytes, type DataField, type DataIndex } from "../../compiler/package/data-format.js"
 import type { TrainerDescription } from "../../compiler/trainer.js"
 import { openDataset, samplesOf } from "../data/dataset.js"
-import type { ChannelOrder } from "../data/images.js"
 import { openLoader, type Batch, type Loader } from "../data/loader.js"
 import { type ReadOptions, SPLITS } from "../data/sample.js"
 import { planInputs, type InputPlan } from "../training/feeds.js"
+import { channelsOf } from "../training/split-loader.js"
 import { chooseTokenizer } from "../training/tokenizer-choice.js"
 import { UserError } from "../user-error.js"
 
@@ -75,7 +75,7 @@ export async function writeDataFiles(
       last: "keep",
       workers: 0,
       cacheBytes: 0,
-      channels: (description.training["channels"] as ChannelOrder | undefined) ?? "rgb",
+      channels: channelsOf(description),
     })
     const file = `${split}.bin`
     try {

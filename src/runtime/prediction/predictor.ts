@@ -7,7 +7,7 @@
  * an exported file predicts as the run it came from. Engines differ only in `run`.
  */
 
-import type { ChannelOrder, Size } from "../data/images.js"
+import { type ChannelOrder, planesOf, type Size } from "../data/images.js"
 import type { RuntimeTensor } from "../onnx/run.js"
 import type { CheckpointName } from "../runs/checkpoint.js"
 import type { Encoding, Tokenizer } from "../tokenizers/tokenizer.js"
@@ -26,7 +26,7 @@ export type Origin =
 
 /** One case, ready for the network. */
 export interface EncodedCase {
-  /** [3, H, W] in [0, 1], planes in the order of `channels` */
+  /** [C, H, W] in [0, 1], planes as `channels` says */
   readonly image: Float32Array
   /** undefined for a model that reads no note */
   readonly note: Encoding | undefined
@@ -97,11 +97,12 @@ export function stackCases(
   rows = cases.length,
 ): Record<string, RuntimeTensor> {
   const { height, width } = image.size
-  const area = 3 * height * width
+  const planes = planesOf(image.channels)
+  const area = planes * height * width
   const pixels = new Float32Array(rows * area)
   for (const [row, one] of cases.entries()) pixels.set(one.image, row * area)
   const stacked: Record<string, RuntimeTensor> = {
-    [image.name]: { dtype: "f32", shape: [rows, 3, height, width], data: pixels },
+    [image.name]: { dtype: "f32", shape: [rows, planes, height, width], data: pixels },
   }
   if (!note) return stacked
   const ids = new Int32Array(rows * note.length)

@@ -122,7 +122,7 @@ export function sourcesOf({ model }: RunRecord): ReportData["sources"] {
 
 /** The command that trains the same run again, in a folder to choose. */
 export function commandOf({ model, data, options, description, weights }: RunRecord): string {
-  const { seed, batch, epochs, steps, evalEvery, size, precision, memory } = options
+  const { seed, batch, epochs, steps, evalEvery, size, precision, memory, earlyStop } = options
   const flags: readonly (readonly [string, string | number | undefined])[] = [
     ["data", data.root],
     ["prompt", data.prompt],
@@ -139,6 +139,7 @@ export function commandOf({ model, data, options, description, weights }: RunRec
     ["weights", weights?.file],
   ]
   const words = flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, quoted(`${value}`)]))
+  if (earlyStop === false) words.push("--no-early-stop")
   return ["mdl", "train", quoted(model.reference), ...words].join(" ")
 }
 

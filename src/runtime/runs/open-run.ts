@@ -41,7 +41,7 @@ export interface OpenRun {
   /**
    * The feeds of one case; the batch of `predict` is 1.
    *
-   * @param image [3, H, W] in [0, 1], planes in the order of `channels`
+   * @param image [C, H, W] in [0, 1], planes as in `channels`
    */
   feedsFor(image: Float32Array, note: string): CaseFeeds
   /** Frees the session. */

@@ -70,6 +70,8 @@ export interface RunOptions {
   readonly size: number | undefined
   /** of the training step; absent in runs older than the option, which were f32 */
   readonly precision?: Precision
+  /** `false` if `--no-early-stop` was given: the model's `stop` says which checkpoint is the best, and nothing more */
+  readonly earlyStop?: boolean
   /** `--memory` in bytes, if it was given */
   readonly memory?: number
   /** `--keep`, if it was given: how many of the latest checkpoints there are */

@@ -17,6 +17,8 @@ const LOCK = "run.lock"
 interface Holder {
   readonly pid: number
   readonly host: string
+  /** of a batch system, the task that it belongs to: `CLUSTER:12_3`; it tells when that is over, on whatever machine it was */
+  readonly batchTask?: string
 }
 
 export interface RunLock {
@@ -28,7 +30,8 @@ export interface RunLock {
 /** @throws RunFolderError when a process that is still there trains in the folder */
 export async function lockRun(folder: string): Promise<RunLock> {
   const path = join(folder, LOCK)
-  const mine: Holder = { pid: process.pid, host: hostname() }
+  const batchTask = process.env["MDL_BATCH_TASK"]
+  const mine: Holder = { pid: process.pid, host: hostname(), ...(batchTask === undefined ? {} : { batchTask }) }
   let takenOverFrom: number | undefined
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
@@ -43,7 +46,9 @@ export async function lockRun(folder: string): Promise<RunLock> {
       if (codeOf(thrown) !== "EEXIST") throw thrown
     }
     const holder = await readHolder(path)
-    if (holder && !isGone(holder)) {
+    // The batch system runs a task once at a time: one that it started again finds its own lock, perhaps of another machine.
+    const isOwn = batchTask !== undefined && holder?.batchTask === batchTask
+    if (holder && !isOwn && !isGone(holder)) {
       throw new RunFolderError(
         `${folder} is being trained by process ${holder.pid} on ${holder.host}: wait for it, or stop it` +
           `\n  if that process is gone, remove ${path}`,
@@ -55,13 +60,25 @@ export async function lockRun(folder: string): Promise<RunLock> {
   throw new RunFolderError(`${folder} is being opened by another process at the same moment: try again`)
 }
 
+/**
+ * Takes away the lock of a batch task that is over: its machine may be gone, and nobody else can know.
+ *
+ * @param over tasks that the batch system says have ended, see `Holder`
+ */
+export async function releaseBatchLock(folder: string, over: ReadonlySet<string>): Promise<void> {
+  const path = join(folder, LOCK)
+  const holder = await readHolder(path)
+  if (holder?.batchTask !== undefined && over.has(holder.batchTask)) await rm(path, { force: true })
+}
+
 /** Who holds the lock; undefined for a file that was not written to its end, by a process that died over it. */
 async function readHolder(path: string): Promise<Holder | undefined> {
   const text = await readOptional(path)
   if (text === undefined) return undefined
   try {
-    const { pid, host } = JSON.parse(text) as Partial<Holder>
-    return typeof pid === "number" && typeof host === "string" ? { pid, host } : undefined
+    const { pid, host, batchTask } = JSON.parse(text) as Partial<Holder>
+    if (typeof pid !== "number" || typeof host !== "string") return undefined
+    return { pid, host, ...(typeof batchTask === "string" ? { batchTask } : {}) }
   } catch (thrown) {
     if (thrown instanceof SyntaxError) return undefined
     throw thrown

@@ -28,8 +28,6 @@ export interface InputPlan {
   readonly scored: string | undefined
 }
 
-const CHANNELS = 3
-
 /** @throws UserError that names an input the data cannot fill */
 export function planInputs(description: TrainerDescription): InputPlan {
   const { inputs, outputs } = description
@@ -48,13 +46,9 @@ export function planInputs(description: TrainerDescription): InputPlan {
   if (images[1]) refuse(images[1], `a case has one image, and that is ${image.name}`)
   if (notes[1]) refuse(notes[1], `a case has one note, and that is ${notes[0]!.name}`)
   if (targets[1]) refuse(targets[1], `a case has one mask, and that is ${targets[0]!.name}`)
-  if (image.dtype !== "f32" || image.shape.length !== 3) refuse(image, `an image is f32[N, ${CHANNELS}, H, W]`)
+  if (image.dtype !== "f32" || image.shape.length !== 3) refuse(image, `an image is f32[N, 3, H, W], or f32[N, 1, H, W]`)
   const [channels, height, width] = image.shape as [number, number, number]
-  if (channels !== CHANNELS) {
-    // Grey pictures come as three equal planes, so that the same text reads both kinds.
-    const grey = `: write f32[N, ${CHANNELS}, H, W], and \`let grey = mean(${image.name}, axes = [1], keep = true)\``
-    refuse(image, `an image has ${CHANNELS} planes, not ${channels}${channels === 1 ? grey : ""}`)
-  }
+  if (channels !== 1 && channels !== 3) refuse(image, `an image has 3 planes, or 1 (grey), not ${channels}`)
   const target = targets[0]
   const mask = [1, height, width]
   if (target && (target.dtype !== "f32" || !equal(target.shape, mask)))
@@ -76,7 +70,7 @@ export function batchFeeds(plan: InputPlan, batch: Batch, session: NativeSession
   const { height, width } = plan.size
   const n = batch.note_index.length
   const all: Record<string, HostTensor> = {
-    [plan.image.name]: { dtype: "f32", shape: [n, CHANNELS, height, width], data: batch.image },
+    [plan.image.name]: { dtype: "f32", shape: [n, ...plan.image.shape], data: batch.image },
   }
   if (plan.note) addNote(all, plan.note.name, [n, plan.tokenLength], batch.note_ids, batch.note_valid)
   if (plan.target) all[plan.target.name] = { dtype: "f32", shape: [n, 1, height, width], data: batch.mask }
@@ -86,7 +80,7 @@ export function batchFeeds(plan: InputPlan, batch: Batch, session: NativeSession
 /**
  * The feeds of one case for `predict`.
  *
- * @param image [3, H, W] in [0, 1], in the model's channel order
+ * @param image [C, H, W] in [0, 1], planes as `channelsOf` says
  */
 export function caseFeeds(
   plan: InputPlan,
@@ -96,7 +90,7 @@ export function caseFeeds(
 ): Feeds {
   const { height, width } = plan.size
   const all: Record<string, HostTensor> = {
-    [plan.image.name]: { dtype: "f32", shape: [1, CHANNELS, height, width], data: image },
+    [plan.image.name]: { dtype: "f32", shape: [1, ...plan.image.shape], data: image },
   }
   if (plan.note && note) {
     const valid = new Float32Array(plan.tokenLength).fill(1, 0, note.valid)

@@ -52,6 +52,8 @@ export interface NewRunOptions {
   readonly size?: number | undefined
   readonly seed?: number | undefined
   readonly evalEvery?: number | undefined
+  /** `false`: train to the end, whatever the model's `stop` says */
+  readonly earlyStop?: boolean | undefined
   /** default f32 */
   readonly precision?: Precision | undefined
   /** bytes for the activations of a step; no limit when absent */
@@ -131,6 +133,7 @@ export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
         evalEvery: options.evalEvery,
         size: options.size,
         precision,
+        ...(options.earlyStop === false ? { earlyStop: false } : {}),
         ...(memory === undefined ? {} : { memory }),
         ...(keep === undefined ? {} : { keep }),
         ...(checkpointEvery === undefined ? {} : { checkpointEvery }),

@@ -4,6 +4,7 @@
  * Takes a run's record and samples; gives a loader: image size and plane order, tokenizer, batch and augmentation all come
  * from the record, so that training, evaluation and reports read a data set alike.
  */
+import type { TrainingSettings } from "../../compiler/elaborate/model.js"
 import type { PlainValue, SettingValue } from "../../compiler/elaborate/values.js"
 import type { TrainerDescription } from "../../compiler/trainer.js"
 import type { Augmentation } from "../data/augment.js"
@@ -43,8 +44,15 @@ export async function openSplit(
   })
 }
 
-/** The order of the image's planes that the model wants. */
-export function channelsOf({ training }: TrainerDescription): ChannelOrder {
+/** The planes of the image that the model wants. */
+export function channelsOf({ inputs, training }: TrainerDescription): ChannelOrder {
+  const image = inputs.find((input) => input.role === "input" && input.kind === "tensor")
+  return channelsFor(image?.shape[0], training)
+}
+
+/** @param planes of the image: C of [N, C, H, W] */
+export function channelsFor(planes: number | undefined, training: TrainingSettings): ChannelOrder {
+  if (planes === 1) return "gray"
   return training["channels"] === "bgr" ? "bgr" : "rgb"
 }
 

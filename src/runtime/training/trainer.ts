@@ -238,7 +238,8 @@ async function runFrom(start: Start, running: RunningOptions): Promise<TrainResu
       observer.warning?.("this processor has no bf16 instructions: on it, bf16 saves memory but no time")
     }
     const saved = checkpoint && (await readCheckpoint(folder.path, checkpoint))
-    const tracking = trackingOf(record.description.training, plan.scored !== undefined)
+    const { patience, ...tracked } = trackingOf(record.description.training, plan.scored !== undefined)
+    const tracking = { ...tracked, patience: record.options.earlyStop === false ? undefined : patience }
     const waits = goesOn ? { ...tracking, patience: undefined } : tracking
     const ended = saved && endingOf(saved.state, record.options, waits)
     if (saved) await requireWorkLeft(ended, saved.state, folder)

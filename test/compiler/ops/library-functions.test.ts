@@ -88,7 +88,7 @@ describe("parts of tensors", () => {
     ["chunk(x0, 3)[0]", "the axis must be divisible by the number of parts"],
     ["tile(x0, [2])", "there must be one number of repeats for each axis"],
     ["top_k(x0, 7)[0]", "7 of an axis with 6 elements"],
-    ["take_along_axis(x0, iota([2]))", "2, that of operand 1"],
+    ["take_along_axis(x0, iota([2]))", "2 axes, as operand 1"],
   ])("%s is refused: %s", (mdl, message) => {
     expect(refusal(mdl, [4, 6])).toContain(message)
   })

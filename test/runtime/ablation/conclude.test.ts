@@ -27,7 +27,7 @@ const variant = (label: string, more: Partial<PlannedVariant> = {}): PlannedVari
 })
 
 const plan = (variants: readonly PlannedVariant[], seeds = [1, 2, 3]): Plan => ({
-  format: 1,
+  format: 2,
   model: "m.mdl#base",
   data: "data",
   prompt: null,
@@ -38,7 +38,7 @@ const plan = (variants: readonly PlannedVariant[], seeds = [1, 2, 3]): Plan => (
     fingerprint: "f",
     sha256: "a".repeat(64),
   },
-  budget: { epochs: 2, steps: null, batch: 4, size: null, precision: "f32", evalEvery: null },
+  budget: { epochs: 2, steps: null, batch: 4, size: null, precision: "f32", evalEvery: null, earlyStop: false },
   seeds,
   split: "test",
   variants: [variant("base", { kind: "base", changes: [] }), ...variants],

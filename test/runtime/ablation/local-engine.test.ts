@@ -44,6 +44,8 @@ async function workshop() {
     command,
     log: join(folder, "logs", `${name}.log`),
     memory: 1,
+    folder,
+    finished: async () => false,
   })
   return { folder, tool, task, log: (name: string) => readFileSync(join(folder, "logs", `${name}.log`), "utf8") }
 }

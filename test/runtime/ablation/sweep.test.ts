@@ -68,11 +68,19 @@ describe("a sweep", () => {
   })
   test("gives every member the base's budget, in a command that trains it by hand", async () => {
     const { plan } = await prepareSweep(request({ only: ["standing"], size: 16, evalEvery: 2 }))
-    expect(plan.budget).toEqual({ epochs: 2, steps: null, batch: 4, size: 16, precision: "f32", evalEvery: 2 })
+    expect(plan.budget).toEqual({
+      epochs: 2,
+      steps: null,
+      batch: 4,
+      size: 16,
+      precision: "f32",
+      evalEvery: 2,
+      earlyStop: false,
+    })
     const member = membersOf(plan)[3]!
     // The ablation has nine epochs of its own; a comparison gives all the same.
     expect(trainCommand(plan, member, "RUN").slice(2)).toEqual(
-      `--data ${shop.data} --run RUN --epochs 2 --batch 4 --size 16 --seed 2 --eval-every 2`.split(" "),
+      `--data ${shop.data} --run RUN --epochs 2 --batch 4 --size 16 --seed 2 --eval-every 2 --no-early-stop`.split(" "),
     )
   })
   test("does what is missing when it is run again: failed members, new seeds, new variants", async () => {

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
-import { exportModel, ParityNotChecked } from "../../../src/runtime/deployment/export-model.js"
+import { ParityNotChecked } from "../../../src/runtime/deployment/compare-with-trainer.js"
+import { exportModel } from "../../../src/runtime/deployment/export-model.js"
 import { openWorkshop, type Workshop } from "./looking-model.js"
 
 // A machine without TensorFlow: loading it fails as it does there.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { randomInputs } from "../../../src/runtime/deployment/parity-inputs.js"
+import { randomInputAt, randomInputs } from "../../../src/runtime/deployment/parity-inputs.js"
 
 const tokens = {
   name: "note",
@@ -7,7 +7,7 @@ const tokens = {
   kind: "tokens",
   tokenizer: { name: "words", arguments: { vocabulary: 9 } },
 }
-const model = { inputs: [tokens] } as unknown as Parameters<typeof randomInputs>[0]
+const model = { inputs: [tokens], graph: { sizes: new Map() } } as unknown as Parameters<typeof randomInputs>[0]
 const WANTED = [
   { name: "image", dtype: "f32", shape: ["N", 3, 4, 4] },
   { name: "note_ids", dtype: "i32", shape: ["N", 6] },
@@ -23,6 +23,14 @@ describe("randomInputs", () => {
       expect(feeds["image"]?.shape).toEqual([batch, 3, 4, 4])
       expect(feeds["note_ids"]?.shape).toEqual([batch, 6])
     }
+  })
+
+  it("has the sizes that a file leaves open as the model has them", () => {
+    const wanted = [{ name: "image", dtype: "f32", shape: ["N", 3, "H", "H*W/2 - 1"] }] as const
+    const sizes = new Map([...Object.entries({ H: 4, W: 6 })])
+    const input = randomInputAt(sizes, { ...model, graph: { sizes } as unknown as typeof model.graph }, wanted)
+    expect(input).toMatchObject({ kind: "random", batch: 2, sizes: { H: 4, W: 6 } })
+    expect(input.feeds["image"]?.shape).toEqual([2, 3, 4, 11])
   })
 
   it("draws pixels in [0, 1) and ids within the vocabulary", () => {

@@ -27,6 +27,7 @@ describe("commandOf", () => {
       "mdl train 'm.mdl#a+b[dim=16]' --data /data/set --prompt p6 --run DIR --epochs 3 --steps 10 --batch 4 --accumulate 2 " +
         "--size 96 --seed 7 --eval-every 5 --precision bf16 --memory 2000MB --weights clip.safetensors",
     )
+    expect(commandOf(record({ options: { earlyStop: false } }))).toMatch(/ --no-early-stop$/)
     expect(commandOf(record({ options: { precision: "f32" } }))).not.toContain("--precision")
   })
 

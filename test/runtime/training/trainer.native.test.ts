@@ -292,6 +292,9 @@ describe("training stops", () => {
     const result = await train(options("patient", { model: shop.model("standing") }))
     expect(result).toMatchObject({ ended: "early-stop" })
     expect(result.epochs).toBe(result.best!.epoch + 3)
+    const patient = await train(options("to-the-end", { model: shop.model("standing"), earlyStop: false }))
+    expect(patient).toMatchObject({ ended: "epochs", epochs: 9 })
+    expect(patient.best!.score).toBeGreaterThan(result.best!.score)
   })
 
   describe("at a broken picture", () => {

@@ -6,13 +6,14 @@
  * declared type must follow from the operator's inputs, and nothing may be there that no output needs.
  */
 
-import { constant, equal, formatShape, symbol, type Dim } from "../../ir/dims.js"
+import { constant, equal, formatShape, symbol, type Dim, type Sizes } from "../../ir/dims.js"
 import type { OnnxAttribute } from "../../ops/definition.js"
 import { sizeOf } from "../../ops/ndarray.js"
 import { decodeModel, type DecodedModel, type DecodedNode, type DecodedTensor, type DecodedValue } from "./decode.js"
 import { IR_VERSION } from "./encode.js"
 import { OPSET_RANGE } from "./errors.js"
 import { locationProblem, type ExternalPlace } from "./external-data.js"
+import { OPEN_SIZES_KEY, readOpenSizes } from "./open-sizes.js"
 import { inferOnnx, knownOfTensor, SchemaError } from "./schema.js"
 import type { Known } from "./schema-types.js"
 import { BYTES_PER_ELEMENT, dataTypeOfNumber, parseDim, type OnnxType } from "./tensors.js"
@@ -37,6 +38,8 @@ class ModelCheck {
   /** how far each file of weights is taken */
   private readonly ends = new Map<string, number>()
   private opset = 0
+  /** those of symbols that the file leaves open and says the usual size of */
+  private sizes: Sizes = new Map()
 
   constructor(private readonly model: DecodedModel) {}
 
@@ -69,6 +72,14 @@ class ModelCheck {
       this.report(`opset ${first.version} is outside ${OPSET_RANGE.first} to ${OPSET_RANGE.last}`)
     }
     this.opset = first?.version ?? 0
+    try {
+      const open = readOpenSizes(new Map(metadata).get(OPEN_SIZES_KEY))
+      this.sizes = new Map([...open].map(([name, { usual }]) => [name, usual]))
+    } catch (error) {
+      this.report(
+        `the metadata ${OPEN_SIZES_KEY} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      )
+    }
     if (graphName === "") this.report("the graph has no name")
     this.reportRepeated(
       metadata.map(([key]) => key),
@@ -186,7 +197,7 @@ class ModelCheck {
     }
     const inputs = node.inputs.map((value) => (value === "" ? undefined : this.known.get(value)))
     try {
-      return inferOnnx(node.op, inputs, attributes, node.outputs.length, this.opset)
+      return inferOnnx(node.op, inputs, attributes, node.outputs.length, this.opset, this.sizes)
     } catch (error) {
       if (!(error instanceof SchemaError)) throw error
       this.report(`node ${node.name}: ${error.message}`)

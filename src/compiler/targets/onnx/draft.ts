@@ -6,6 +6,7 @@
  * own statement names, and the same graph gives the same names.
  */
 
+import type { Sizes } from "../../ir/dims.js"
 import type { OnnxAttribute } from "../../ops/definition.js"
 import { inferOnnx, knownOfTensor } from "./schema.js"
 import type { Known } from "./schema-types.js"
@@ -48,7 +49,11 @@ export class Draft {
   private readonly known = new Map<string, Known>()
   private readonly taken = new Set<string>()
 
-  constructor(readonly opset: number) {}
+  /** @param sizes those that symbols which stay open in the file had when the model was compiled; none for the batch */
+  constructor(
+    readonly opset: number,
+    readonly sizes: Sizes = new Map(),
+  ) {}
 
   /** `wanted`, or `wanted_2`, `wanted_3` ... when that is taken. The name is taken from now on. */
   unique(wanted: string): string {
@@ -119,7 +124,7 @@ export class Draft {
   /** What is known of the node's outputs. Throws SchemaError when the node does not fit its operator. */
   infer(node: DraftNode): readonly Known[] {
     const inputs = node.inputs.map((value) => (value === "" ? undefined : this.knownOf(value)))
-    return inferOnnx(node.op, inputs, node.attributes, node.outputs.length, this.opset)
+    return inferOnnx(node.op, inputs, node.attributes, node.outputs.length, this.opset, this.sizes)
   }
 
   /** Gives `value`, made by a node, the name `name`, which has been taken for it. Its node gets that name too. */

@@ -6,6 +6,8 @@
  * tool.
  */
 
+import type { Origin } from "../../ir/graph.js"
+
 /** Where in the user's model an ONNX node comes from, for messages. */
 export interface Place {
   readonly op: string
@@ -80,6 +82,26 @@ export class UnsizedDimension extends OnnxExportError {
   }
 }
 
+/** A size was to stay open in the file, and a statement of the model needs it as a number. */
+export class SizeFixed extends OnnxExportError {
+  /**
+   * @param symbols the sizes that stay open and that the statement deals with
+   * @param origin of the statement; undefined where there is no single one
+   * @param reason why, as a clause
+   */
+  constructor(
+    readonly symbols: readonly string[],
+    readonly origin: Origin | undefined,
+    /** what the statement does; "" where there is none */
+    readonly op: string,
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    const where = origin ? `${describePlace({ op, ...origin })}: ${reason}` : reason
+    super(`${symbols.join(" and ")} cannot stay open: ${where}`, options)
+  }
+}
+
 /** The file would pass the 2 GB that one protobuf message can hold. */
 export class ModelTooLarge extends OnnxExportError {
   constructor(readonly bytes: number) {
@@ -100,8 +122,12 @@ export class InvalidOnnx extends Error {
 
 /** A lowering rule broke the contract of the ONNX operator it uses: a fault of the tool, not of the model. */
 export class LoweringError extends Error {
-  constructor(place: Place, message: string, options?: ErrorOptions) {
-    super(`the ONNX lowering of ${describePlace(place)} is wrong: ${message}`, options)
+  constructor(
+    place: Place,
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`the ONNX lowering of ${describePlace(place)} is wrong: ${reason}`, options)
     this.name = "LoweringError"
   }
 }

@@ -6,15 +6,17 @@
  * they are. Equal requests give equal bytes. Every file is checked before it is handed out.
  */
 
-import { asConstant, format } from "../../ir/dims.js"
-import type { Graph } from "../../ir/graph.js"
+import { asConstant, format, type Sizes } from "../../ir/dims.js"
+import type { Graph, Origin } from "../../ir/graph.js"
 import { checkOnnx } from "./check.js"
+import { firstDifference } from "./compare-drafts.js"
 import type { Draft } from "./draft.js"
 import { encodeModel, type ExternalRequest } from "./encode.js"
-import { InvalidOnnx, OPSET_RANGE, OpsetOutOfRange } from "./errors.js"
+import { InvalidOnnx, OPSET_RANGE, OpsetOutOfRange, SizeFixed } from "./errors.js"
 import type { ExternalData } from "./external-data.js"
 import { storeHalfWeights } from "./half-weights.js"
-import { lowerGraph } from "./lower.js"
+import { lowerGraph, sourceOf } from "./lower.js"
+import { OPEN_SIZES_KEY, SizeConstraints, type OpenSizes } from "./open-sizes.js"
 import { planExport, type ParameterValues } from "./plan.js"
 import { quantise, rangedValues, type Ranges } from "./quantise.js"
 import { simplify } from "./simplify.js"
@@ -39,6 +41,8 @@ export interface ExportSpec {
   readonly opset?: number
   /** symbols that stay open in the file, such as the batch; all others must have a size */
   readonly symbols: readonly string[]
+  /** the graph at other sizes of open symbols; needed when one of `symbols` has a size in `graph` */
+  readonly resized?: (sizes: Sizes) => Graph
   readonly doc?: string
   /** written as the model's metadata_props */
   readonly metadata: Readonly<Record<string, string>>
@@ -69,6 +73,10 @@ export interface ExportedModel {
   readonly outputs: readonly ExportedTensor[]
   /** what is not stored as it was asked for, and why */
   readonly notes: readonly string[]
+  /** what the symbols may be that have a size in the graph and stay open here */
+  readonly openSizes: OpenSizes
+  /** sizes at which the graph was found to give this same file, but for those in `openSizes` themselves */
+  readonly probes: readonly Sizes[]
 }
 
 /**
@@ -79,8 +87,10 @@ export interface ExportedModel {
  */
 export function exportOnnx(spec: ExportSpec): ExportedModel {
   const draft = draftOf(spec)
+  const { openSizes, probes } = provenOpen(draft, spec)
   const notes = store(draft, spec.weights)
-  const facts = { name: spec.name, doc: spec.doc, metadata: spec.metadata }
+  const said = probes.length > 0 ? { [OPEN_SIZES_KEY]: JSON.stringify(openSizes) } : {}
+  const facts = { name: spec.name, doc: spec.doc, metadata: { ...spec.metadata, ...said } }
   const { bytes, data } = encodeModel(draft, facts, spec.external)
   const problems = checkOnnx(bytes)
   if (problems.length > 0) throw new InvalidOnnx(problems)
@@ -93,7 +103,52 @@ export function exportOnnx(spec: ExportSpec): ExportedModel {
     inputs: draft.inputs.map(({ name, type }) => boundary(name, type)),
     outputs: draft.outputs.map(({ name }) => boundary(name, draft.typeOf(name))),
     notes,
+    openSizes,
+    probes,
   }
+}
+
+/**
+ * What the open symbols of `draft` may be, after it was seen that the model gives the same nodes and constants at other
+ * sizes. Shapes alone do not show it: a text can take a size as a number, choose by it, or own a parameter of that size.
+ */
+function provenOpen(draft: Draft, spec: ExportSpec): Pick<ExportedModel, "openSizes" | "probes"> {
+  const names = [...draft.sizes.keys()]
+  if (names.length === 0) return { openSizes: {}, probes: [] }
+  const constraints = SizeConstraints.of(draft)
+  const [openSizes, probes] = [constraints.sizes(), constraints.probes()]
+  if (probes.length === 0) {
+    const usual = names.map((name) => `${name} = ${draft.sizes.get(name)}`).join(", ")
+    throw new SizeFixed(names, undefined, "", `the shapes of this model allow no other sizes than ${usual}`)
+  }
+  if (!spec.resized) throw new Error("a graph with open sizes was given without a way to get it at others")
+  for (const sizes of probes) {
+    const graph = spec.resized(sizes)
+    refuseSizedParameters(spec.graph, graph, { names, sizes })
+    const difference = firstDifference(draft, draftOf({ ...spec, graph }))
+    if (difference) throw new SizeFixed(names, originOf(spec.graph, difference.doc), difference.op, difference.reason)
+  }
+  return { openSizes, probes }
+}
+
+/** @throws SizeFixed for a parameter that has another size, or is not there, at `sizes` */
+function refuseSizedParameters(
+  usual: Graph,
+  other: Graph,
+  { names, sizes }: { readonly names: readonly string[]; readonly sizes: Sizes },
+): void {
+  const shapes = new Map(other.parameters.map(({ name, shape }) => [name, `[${shape.join(", ")}]`]))
+  for (const { name, shape, origin } of usual.parameters) {
+    const [here, there] = [`[${shape.join(", ")}]`, shapes.get(name) ?? "not there"]
+    if (here === there) continue
+    const at = [...sizes].map(([symbol, size]) => `${symbol} = ${size}`).join(", ")
+    throw new SizeFixed(names, origin, "param", `${name} is ${here}, and ${there} at ${at}`)
+  }
+}
+
+/** Where the node with the doc string `doc` stands in the text. */
+function originOf({ nodes }: Graph, doc: string): Origin | undefined {
+  return nodes.find((node) => sourceOf(node) === doc)?.origin
 }
 
 /** A model whose outputs are the values that 8-bit weights need the ranges of. */
@@ -124,8 +179,12 @@ function draftOf(spec: ExportSpec): Draft {
   const opset = spec.opset ?? OPSET_RANGE.usual
   if (!Number.isInteger(opset) || opset < OPSET_RANGE.first || opset > OPSET_RANGE.last)
     throw new OpsetOutOfRange(opset)
-  const plan = planExport(spec.graph, spec.outputs, spec.parameters)
-  const draft = lowerGraph({ graph: spec.graph, plan, values: spec.parameters, opset, symbols: spec.symbols })
+  const { symbols, parameters: values } = spec
+  const [usual, sizes] = [new Map<string, number>(), new Map<string, number>()]
+  for (const [name, size] of spec.graph.sizes) (symbols.includes(name) ? usual : sizes).set(name, size)
+  const graph = { ...spec.graph, sizes }
+  const plan = planExport(graph, spec.outputs, values)
+  const draft = lowerGraph({ graph, plan, values, opset, symbols, usual })
   simplify(draft)
   return draft
 }

@@ -13,8 +13,16 @@ import type { OnnxAttribute, OnnxContext } from "../../ops/definition.js"
 import { sizeOf } from "../../ops/ndarray.js"
 import { NotInInference } from "../../ops/not-in-inference.js"
 import { opDefinition } from "../../ops/registry.js"
+import { symbolsInAttributes } from "../../ops/sized-attributes.js"
 import { Draft } from "./draft.js"
-import { ExportRequestError, LoweringError, OpNotInInference, UnsizedDimension, type Place } from "./errors.js"
+import {
+  ExportRequestError,
+  LoweringError,
+  OpNotInInference,
+  SizeFixed,
+  UnsizedDimension,
+  type Place,
+} from "./errors.js"
 import type { ExportPlan, ParameterValues } from "./plan.js"
 import { RuntimeShapes } from "./runtime-shapes.js"
 import { SchemaError } from "./schema.js"
@@ -25,14 +33,16 @@ export interface LoweringRequest {
   readonly plan: ExportPlan
   readonly values: ParameterValues
   readonly opset: number
-  /** symbols that stay open in the file, such as the batch */
+  /** symbols that stay open in the file, such as the batch; the graph gives them no size */
   readonly symbols: readonly string[]
+  /** those that some of them have in the model's text: by them is known what divides */
+  readonly usual: Sizes
 }
 
 const placeOf = (node: GraphNode): Place => ({ op: node.op, ...node.origin })
 
 /** Where a node stands in the text, as ONNX doc string. */
-function sourceOf(node: GraphNode): string {
+export function sourceOf(node: GraphNode): string {
   const { file, start, end } = node.origin.span
   return file === "" ? "" : `${file}@${start}-${end}`
 }
@@ -41,9 +51,8 @@ function sourceOf(node: GraphNode): string {
  * @throws OnnxExportError when the graph asks for what an ONNX file cannot hold
  * @throws LoweringError when a record's rule is wrong
  */
-export function lowerGraph({ graph, plan, values, opset, symbols }: LoweringRequest): Draft {
-  checkSymbols(graph.sizes, symbols)
-  const draft = new Draft(opset)
+export function lowerGraph({ graph, plan, values, opset, symbols, usual }: LoweringRequest): Draft {
+  const draft = new Draft(opset, usual)
   const names = new Map<ValueId, string>()
   // Inputs, outputs and parameters keep their names whatever else is there, so they are taken first.
   const boundary = [...plan.inputs, ...plan.outputs, ...plan.parameters].map((v) => v.name)
@@ -72,13 +81,6 @@ export function lowerGraph({ graph, plan, values, opset, symbols }: LoweringRequ
   }
   draft.outputs = plan.outputs.map(({ name, value, doc }) => ({ name, value: read(value), doc }))
   return draft
-}
-
-function checkSymbols(sizes: Sizes, symbols: readonly string[]): void {
-  const sized = symbols.filter((name) => sizes.has(name))
-  if (sized.length === 0) return
-  const list = sized.map((name) => `${name} = ${sizes.get(name)}`).join(", ")
-  throw new ExportRequestError(`a symbol that has a size cannot stay open in the file: ${list}`)
 }
 
 /** Declares a graph input; gives the value to read, which for booleans is converted from int32. */
@@ -171,13 +173,28 @@ function lowerNode(
   let results: readonly string[]
   try {
     results = opDefinition(node.op).onnx(context)
+    checkResults(draft, place, results, promised)
   } catch (error) {
     if (error instanceof NotInInference) throw new OpNotInInference(place, { cause: error })
+    // A rule fits every size that the compiler lets through. Where it does not fit an open one, the model has fixed it.
+    const open = draft.sizes.size > 0 ? openIn(context, draft.sizes) : []
+    const reason = error instanceof SchemaError || error instanceof LoweringError ? error.reason : undefined
+    if (open.length > 0 && (reason !== undefined || error instanceof UnsizedDimension)) {
+      const why = reason ?? `it needs ${(error as UnsizedDimension).dim} as a number when the file is written`
+      throw new SizeFixed(open, node.origin, node.op, why, { cause: error })
+    }
     if (error instanceof SchemaError) throw new LoweringError(place, error.message, { cause: error })
     throw error
   }
-  checkResults(draft, place, results, promised)
   return nameResults(draft, base, results, before)
+}
+
+/** Those of the open sizes that a node's types and attributes are made of; all of them when it tells none. */
+function openIn({ inputTypes, outputTypes, attributes }: OnnxContext, usual: Sizes): readonly string[] {
+  const dims = [...inputTypes, ...outputTypes].flatMap(({ shape }) => shape)
+  const found = [...dims.flatMap(symbolsOf), ...symbolsInAttributes(attributes)]
+  const named = [...usual.keys()].filter((name) => found.includes(name))
+  return named.length > 0 ? named : [...usual.keys()]
 }
 
 /** A rule sees one and the same dimension for `H`, and for `224` where H = 224: only what stays open is a symbol. */

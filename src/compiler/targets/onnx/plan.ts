@@ -12,6 +12,7 @@ import type { Graph, GraphInput, GraphNode, GraphOutput, Parameter, ValueId } fr
 import { languageType } from "../../ir/graph.js"
 import { fromValues, sizeOf, type NdArray } from "../../ops/ndarray.js"
 import type { OpName } from "../../ops/names.js"
+import { symbolsInAttributes } from "../../ops/sized-attributes.js"
 import { interpret } from "../reference/interpret.js"
 import { ExportRequestError, ParameterValuesError } from "./errors.js"
 import { BYTES_PER_ELEMENT, tensorOf, type OnnxTensor } from "./tensors.js"
@@ -97,6 +98,7 @@ function constantValues(graph: Graph, resolve: (value: ValueId) => ValueId): Rea
   const constants = new Set<ValueId>(graph.parameters.map((parameter) => parameter.value))
   for (const node of graph.nodes) {
     if (RANDOM.has(node.op) || !node.inputs.every((value) => constants.has(resolve(value)))) continue
+    if (!symbolsInAttributes(node.attributes).every((name) => graph.sizes.has(name))) continue
     for (const output of node.outputs) if (bytesOf(graph, output) !== undefined) constants.add(output)
   }
   return constants

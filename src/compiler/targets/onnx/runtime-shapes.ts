@@ -1,11 +1,11 @@
 /**
  * Shapes that are known only when the model runs: sizes read from the graph's inputs.
  *
- * Takes dims over open symbols (the batch); gives int64 values that hold them, made from `Shape` of an input. Each size
- * and each shape is made once per model and shared.
+ * Takes dims over open symbols (the batch, and on request height, width and length); gives int64 values that hold them,
+ * made from `Shape` of an input. Each size and each shape is made once per model and shared.
  */
 
-import { asConstant, format, type Dim } from "../../ir/dims.js"
+import { asConstant, commonDenominator, constant, format, multiply, type Dim } from "../../ir/dims.js"
 import type { Draft } from "./draft.js"
 import { ExportRequestError, describePlace, type Place } from "./errors.js"
 import { tensorOf } from "./tensors.js"
@@ -42,22 +42,34 @@ export class RuntimeShapes {
     return this.once(`shape/${shape.map(format).join(",")}`, "Concat", parts, { axis: { int: 0 } })
   }
 
-  /** A vector of one element that holds `dim`: its terms multiplied and added as they are written. */
+  /**
+   * A vector of one element that holds `dim`: its terms multiplied and added as they are written, and divided last, because
+   * a sum is whole where its terms are not.
+   */
   private size(dim: Dim, place: Place): string {
+    const divisor = commonDenominator([dim])
+    if (divisor === 1) return this.whole(dim, place).value
+    const multiple = multiply(dim, constant(divisor))
+    return this.arithmetic("Div", bracketed(this.whole(multiple, place)), "/", this.number(divisor)).value
+  }
+
+  private whole(dim: Dim, place: Place): Sized {
     let sum: Sized | undefined
     for (const [monomial, { numerator, denominator }] of dim.terms) {
       if (denominator !== 1) throw new Error(`the dimension ${format(dim)} is not whole`)
       const factors = (monomial === "" ? [] : monomial.split("*")).map((symbol) => this.symbol(symbol, place))
-      if (numerator !== 1 || factors.length === 0) {
-        factors.unshift({ value: this.draft.literal(tensorOf("i64", [1], [numerator])), text: `${numerator}` })
-      }
+      if (numerator !== 1 || factors.length === 0) factors.unshift(this.number(numerator))
       const term = factors.reduce((a, b) => this.arithmetic("Mul", a, "*", b))
       sum = sum === undefined ? term : this.arithmetic("Add", sum, "+", term)
     }
-    return sum!.value
+    return sum!
   }
 
-  private arithmetic(op: "Add" | "Mul", a: Sized, sign: string, b: Sized): Sized {
+  private number(value: number): Sized {
+    return { value: this.draft.literal(tensorOf("i64", [1], [value])), text: `${value}` }
+  }
+
+  private arithmetic(op: "Add" | "Mul" | "Div", a: Sized, sign: string, b: Sized): Sized {
     const text = `${a.text}${sign}${b.text}`
     return { value: this.once(`size/${text}`, op, [a.value, b.value]), text }
   }
@@ -90,3 +102,5 @@ export class RuntimeShapes {
     return name
   }
 }
+
+const bracketed = ({ value, text }: Sized): Sized => ({ value, text: /[+]/.test(text) ? `(${text})` : text })

@@ -2,7 +2,7 @@
  * The ONNX operators that work element by element, and those that reduce axes: entries of the operator table.
  */
 
-import { add, constant, divideExactly, multiply, subtract, type Dim } from "../../ir/dims.js"
+import { add, constant, divideExactly, multiply, subtract, type Dim, type Sizes } from "../../ir/dims.js"
 import {
   ANY,
   ANY_NUMBER,
@@ -35,7 +35,7 @@ function unary(allowed: readonly OnnxDataType[]): OnnxOperator {
   }
 }
 
-type SizeArithmetic = (a: Dim, b: Dim) => Dim | undefined
+type SizeArithmetic = (a: Dim, b: Dim, sizes: Sizes) => Dim | undefined
 
 /** Two operands of one element type, broadcast. Sizes of shapes are followed through `arithmetic`. */
 function binary(allowed: readonly OnnxDataType[], result?: "bool", arithmetic?: SizeArithmetic): OnnxOperator {
@@ -57,7 +57,7 @@ function sizeArithmetic(context: SchemaContext, apply: SizeArithmetic): readonly
   const length = Math.max(a.length, b.length)
   const elements: Dim[] = []
   for (let i = 0; i < length; i++) {
-    const element = apply(a[a.length === 1 ? 0 : i]!, b[b.length === 1 ? 0 : i]!)
+    const element = apply(a[a.length === 1 ? 0 : i]!, b[b.length === 1 ? 0 : i]!, context.sizes)
     if (!element) return undefined
     elements.push(element)
   }
@@ -221,7 +221,7 @@ export const elementwiseOperators = {
   Cos: unary(FLOAT),
   CumSum: cumSum,
   DequantizeLinear: dequantizeLinear,
-  Div: binary(NUMERIC, undefined, (a, b) => divideExactly(a, b, new Map())),
+  Div: binary(NUMERIC, undefined, divideExactly),
   Elu: { ...unary(FLOAT), attributes: { alpha: { kind: "float" } } },
   Equal: binary(ANY, "bool"),
   Erf: unary(FLOAT),

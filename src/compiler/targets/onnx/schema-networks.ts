@@ -48,7 +48,7 @@ function windowed(context: SchemaContext, spatial: readonly Dim[], kernel: reado
   return spatial.map((dim, axis) => {
     const reach = dilations[axis]! * (kernel[axis]! - 1) + 1
     const room = add(dim, constant(pads[axis]! + pads[axis + rank]! - reach))
-    const steps = floorDivide(room, strides[axis]!, new Map())
+    const steps = floorDivide(room, strides[axis]!, context.sizes)
     if (!steps) context.fail(`spatial axis ${axis} of ${formatShape(spatial)} must have a known size`)
     return add(steps, constant(1))
   })

@@ -7,7 +7,17 @@
  * and by the checker on the finished bytes, so that a lowering that breaks an operator's contract is found at export.
  */
 
-import { asConstant, constant, divideExactly, equal, format, formatShape, product, type Dim } from "../../ir/dims.js"
+import {
+  asConstant,
+  constant,
+  divideExactly,
+  equal,
+  format,
+  formatShape,
+  product,
+  type Dim,
+  type Sizes,
+} from "../../ir/dims.js"
 import type { OnnxAttribute } from "../../ops/definition.js"
 import type { OnnxDataType, OnnxType } from "./tensors.js"
 
@@ -41,6 +51,8 @@ export interface SchemaContext {
   readonly inputs: readonly (Known | undefined)[]
   readonly outputs: number
   readonly attributes: Readonly<Record<string, OnnxAttribute>>
+  /** sizes that symbols left open in the file had when the model was compiled: they say what divides and how it rounds */
+  readonly sizes: Sizes
   /** Stops with a sentence about what is wrong with the node. */
   fail(message: string): never
 }
@@ -70,12 +82,12 @@ export function kindOf(attribute: OnnxAttribute): OnnxAttributeKind {
   return "tensor"
 }
 
-export function intAttribute(context: SchemaContext, name: string, fallback: number): number {
+export function intAttribute(context: Pick<SchemaContext, "attributes">, name: string, fallback: number): number {
   const attribute = context.attributes[name]
   return attribute && "int" in attribute ? attribute.int : fallback
 }
 
-export function stringAttribute(context: SchemaContext, name: string, fallback: string): string {
+export function stringAttribute(context: Pick<SchemaContext, "attributes">, name: string, fallback: string): string {
   const attribute = context.attributes[name]
   return attribute && "string" in attribute ? attribute.string : fallback
 }
@@ -171,7 +183,7 @@ export function reshapeTarget(context: SchemaContext, from: readonly Dim[], targ
   if (open.length > 1) context.fail("more than one size is -1")
   if (open.length === 1) {
     const rest = product(copied.filter((_, axis) => axis !== open[0]))
-    const size = divideExactly(total, rest, new Map())
+    const size = divideExactly(total, rest, context.sizes)
     if (!size) context.fail(`${formatShape(from)} cannot be divided into ${formatShape(target)}`)
     return copied.map((dim, axis) => (axis === open[0] ? size : dim))
   }

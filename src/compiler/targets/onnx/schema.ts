@@ -5,7 +5,7 @@
  * throws `SchemaError` with a sentence. Valid for opsets 15 to 18; where those differ, the entries say so.
  */
 
-import { constant, type Dim } from "../../ir/dims.js"
+import { constant, type Dim, type Sizes } from "../../ir/dims.js"
 import type { OnnxAttribute } from "../../ops/definition.js"
 import { elementwiseOperators } from "./schema-elementwise.js"
 import { networkOperators } from "./schema-networks.js"
@@ -23,8 +23,11 @@ export const ONNX_OPERATORS: Readonly<Record<string, OnnxOperator>> = {
 
 /** A node does not fit its operator. */
 export class SchemaError extends Error {
-  constructor(op: string, message: string) {
-    super(`${op}: ${message}`)
+  constructor(
+    op: string,
+    readonly reason: string,
+  ) {
+    super(`${op}: ${reason}`)
     this.name = "SchemaError"
   }
 }
@@ -33,6 +36,7 @@ export class SchemaError extends Error {
  * Checks a node and gives what is known of its outputs.
  *
  * @param inputs undefined for an optional input that is left out
+ * @param sizes see `SchemaContext`
  * @throws SchemaError
  */
 export function inferOnnx(
@@ -41,6 +45,7 @@ export function inferOnnx(
   attributes: Readonly<Record<string, OnnxAttribute>>,
   outputs: number,
   opset: number,
+  sizes: Sizes = new Map(),
 ): readonly Known[] {
   const fail = (message: string): never => {
     throw new SchemaError(op, message)
@@ -67,7 +72,7 @@ export function inferOnnx(
   for (const [name, schema] of Object.entries(operator.attributes)) {
     if (schema.required && !(name in attributes)) fail(`attribute ${name} is required`)
   }
-  return operator.infer({ op, opset, inputs, outputs, attributes, fail })
+  return operator.infer({ op, opset, inputs, outputs, attributes, sizes, fail })
 }
 
 /** What is known of a constant: its type, and its contents when it is small. */

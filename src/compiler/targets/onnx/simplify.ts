@@ -10,11 +10,13 @@
 
 import { asConstant, equal } from "../../ir/dims.js"
 import type { Draft, DraftNode } from "./draft.js"
+import { settleReshapes } from "./reshape-targets.js"
 import { reshapeTensor, sameTensor, transposeTensor, type OnnxTensor, type OnnxType } from "./tensors.js"
 
 export function simplify(draft: Draft): void {
   rewriteMoves(draft)
   absorbBiases(draft)
+  settleReshapes(draft)
   dropUnused(draft)
   nameOutputs(draft)
   dropUnused(draft)

@@ -172,14 +172,15 @@ async function showPrediction(model: ServedModel, inference: Inference): Promise
 
 function feedsOf({ image: port, note: reads }: ServedModel, image: ReadyImage, note: ReadyNote | undefined): Feeds {
   const { height, width } = port.size
-  const feeds = { [port.name]: { type: "float32" as const, shape: [1, 3, height, width], data: image.input } }
+  const shape = [1, image.input.length / (height * width), height, width]
+  const feeds = { [port.name]: { type: "float32" as const, shape, data: image.input } }
   if (reads === null || note === undefined) return feeds
-  const shape = [1, reads.length]
+  const words = [1, reads.length]
   const valid = new Float32Array(reads.length).fill(1, 0, note.valid)
   return {
     ...feeds,
-    [`${reads.name}_ids`]: { type: "int32", shape, data: note.ids },
-    [`${reads.name}_valid`]: { type: "float32", shape, data: valid },
+    [`${reads.name}_ids`]: { type: "int32", shape: words, data: note.ids },
+    [`${reads.name}_valid`]: { type: "float32", shape: words, data: valid },
   }
 }
 

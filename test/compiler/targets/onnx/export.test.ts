@@ -4,23 +4,13 @@
 
 import { describe, expect, it } from "vitest"
 import { constant, multiply, symbol, type Dim } from "../../../../src/compiler/ir/dims.js"
-import type { Graph, ValueId } from "../../../../src/compiler/ir/graph.js"
-import { fromValues, type NdArray } from "../../../../src/compiler/ops/ndarray.js"
+import type { Graph } from "../../../../src/compiler/ir/graph.js"
+import { fromValues } from "../../../../src/compiler/ops/ndarray.js"
 import { checkOnnx } from "../../../../src/compiler/targets/onnx/check.js"
 import { decodeModel, type DecodedNode } from "../../../../src/compiler/targets/onnx/decode.js"
 import { exportOnnx, type ExportedModel, type ExportSpec } from "../../../../src/compiler/targets/onnx/export.js"
 import { onnxText } from "../../../../src/compiler/targets/onnx/text.js"
-import { interpret } from "../../../../src/compiler/targets/reference/interpret.js"
-import { runOnnx } from "../../../../src/runtime/onnx/run.js"
-import {
-  compositeFeeds,
-  compositeModel,
-  drawn,
-  ModelBuilder,
-  OPSETS,
-  parameterValues,
-  runtimeTensor,
-} from "./graphs.js"
+import { compositeFeeds, compositeModel, drawn, expectParity, ModelBuilder, OPSETS, parameterValues } from "./graphs.js"
 
 const N = symbol("N")
 const dims = (...sizes: (number | Dim)[]): Dim[] =>
@@ -34,35 +24,6 @@ function exported(graph: Graph, more: Partial<ExportSpec> = {}): ExportedModel {
 const nodesOf = (model: ExportedModel): readonly DecodedNode[] => decodeModel(model.bytes).nodes
 const opsOf = (model: ExportedModel): string[] => nodesOf(model).map((node) => node.op)
 const constantsOf = (model: ExportedModel): string[] => decodeModel(model.bytes).tensors.map((tensor) => tensor.name)
-
-/** Runs the file and the reference on the same feeds; expects equal outputs. */
-async function expectParity(
-  graph: Graph,
-  model: ExportedModel,
-  feeds: Readonly<Record<string, NdArray>>,
-  batch: number,
-) {
-  const values = parameterValues(graph)
-  const byId = new Map<ValueId, NdArray>([
-    ...graph.inputs.flatMap(({ name, value }) => (feeds[name] ? [[value, feeds[name]] as const] : [])),
-    ...graph.parameters.map(({ name, shape, value }) => [value, fromValues(shape, values.get(name)!)] as const),
-  ])
-  const outputs = graph.outputs.filter((output) => model.outputs.some((o) => o.name === output.name))
-  const sizes = new Map([...graph.sizes, ["N", batch]])
-  const expected = interpret(
-    graph,
-    outputs.map((output) => output.value),
-    byId,
-    { sizes, seed: 0, step: 0 },
-  )
-  const given = model.inputs.map(({ name, dtype }) => [name, runtimeTensor(dtype, feeds[name]!)] as const)
-  const found = await runOnnx(model.bytes, Object.fromEntries(given))
-  outputs.forEach(({ name }, index) => {
-    expect([...found[name]!.shape]).toEqual([...expected[index]!.shape])
-    const error = Math.max(...expected[index]!.data.map((value, i) => Math.abs(value - Number(found[name]!.data[i]))))
-    expect(error, name).toBeLessThan(2e-6)
-  })
-}
 
 describe("a composite model", () => {
   const graph = compositeModel()

@@ -2,11 +2,15 @@
  * What the tests of the ONNX target share: opsets, tensors for the runtime, drawn parameters, a composite model by hand.
  */
 
+import { expect } from "vitest"
 import { constant, symbol, type Dim } from "../../../../src/compiler/ir/dims.js"
 import { GraphBuilder } from "../../../../src/compiler/ir/builder.js"
 import type { Graph, ValueId } from "../../../../src/compiler/ir/graph.js"
 import { fromValues, sizeOf, type NdArray } from "../../../../src/compiler/ops/ndarray.js"
-import type { RuntimeTensor } from "../../../../src/runtime/onnx/run.js"
+import type { ExportedModel } from "../../../../src/compiler/targets/onnx/export.js"
+import type { ParameterValues } from "../../../../src/compiler/targets/onnx/plan.js"
+import { interpret } from "../../../../src/compiler/targets/reference/interpret.js"
+import { runOnnx, type RuntimeTensor } from "../../../../src/runtime/onnx/run.js"
 import { seededUniform } from "../../ops/case-values.js"
 
 export const OPSETS = [15, 16, 17, 18] as const
@@ -134,4 +138,37 @@ export function compositeFeeds(batch: number): Readonly<Record<string, NdArray>>
     note: drawn(`note ${batch}`, [batch, 5, 8]),
     valid: fromValues([batch, 5], valid),
   }
+}
+
+/**
+ * Runs the file and the reference on the same feeds; expects equal outputs.
+ *
+ * @param values of the parameters; drawn by their names when absent
+ */
+export async function expectParity(
+  graph: Graph,
+  model: ExportedModel,
+  feeds: Readonly<Record<string, NdArray>>,
+  batch: number,
+  values: ParameterValues = parameterValues(graph),
+): Promise<void> {
+  const byId = new Map<ValueId, NdArray>([
+    ...graph.inputs.flatMap(({ name, value }) => (feeds[name] ? [[value, feeds[name]] as const] : [])),
+    ...graph.parameters.map(({ name, shape, value }) => [value, fromValues(shape, values.get(name)!)] as const),
+  ])
+  const outputs = graph.outputs.filter((output) => model.outputs.some((o) => o.name === output.name))
+  const sizes = new Map([...graph.sizes, ["N", batch]])
+  const expected = interpret(
+    graph,
+    outputs.map((output) => output.value),
+    byId,
+    { sizes, seed: 0, step: 0 },
+  )
+  const given = model.inputs.map(({ name, dtype }) => [name, runtimeTensor(dtype, feeds[name]!)] as const)
+  const found = await runOnnx(model.bytes, Object.fromEntries(given))
+  outputs.forEach(({ name }, index) => {
+    expect([...found[name]!.shape]).toEqual([...expected[index]!.shape])
+    const error = Math.max(...expected[index]!.data.map((value, i) => Math.abs(value - Number(found[name]!.data[i]))))
+    expect(error, name).toBeLessThan(2e-6)
+  })
 }

@@ -92,13 +92,6 @@ describe("the exporter refuses", () => {
     expect(attempt(b.finish())).toThrow(/needs the size of T/)
   })
 
-  it("to leave a symbol open that has a size", () => {
-    const b = new ModelBuilder(new Map([["N", 2]]))
-    b.output("y", b.op("relu", [b.input("x", { dtype: "f32", shape: dims(N, 3) }, "input")]))
-    expect(attempt(b.finish())).toThrow("a symbol that has a size cannot stay open in the file: N = 2")
-    expect(attempt(b.finish(), { symbols: [] })).not.toThrow()
-  })
-
   it("a size at run time that no input tells", () => {
     const b = new ModelBuilder(new Map())
     b.at("head.tile", 1).output("y", b.op("broadcast_to", [b.weight("w", [1, 2])], { shape: dims(N, 2) }))

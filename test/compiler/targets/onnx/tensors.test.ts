@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { add, constant, equal, format, multiply, symbol, type Dim } from "../../../../src/compiler/ir/dims.js"
+import { add, constant, equal, format, fraction, multiply, symbol, type Dim } from "../../../../src/compiler/ir/dims.js"
 import {
   floatText,
   hashBytes,
@@ -87,11 +87,17 @@ describe("a dimension's text", () => {
       ),
     )
 
-  it("is read back as the same dimension", () => {
-    fc.assert(fc.property(dim, (d) => equal(parseDim(format(d))!, d)))
+  it("is read back as the same dimension, divided or not", () => {
+    const divided = fc.tuple(dim, fc.integer({ min: 1, max: 9 })).map(([d, divisor]) => fraction(d, divisor))
+    fc.assert(fc.property(divided, (d) => equal(parseDim(format(d))!, d)))
   })
 
-  it.each(["", "?", "N/2", "unk__12 x", "N**T", "2N"])("%j is not one", (text) => {
+  it("is none when it is more than is computed with", () => {
+    expect(parseDim(Array.from({ length: 40 }, () => "H").join("*"))).toBeUndefined()
+    expect(parseDim("99999999999999999999")).toBeUndefined()
+  })
+
+  it.each(["", "?", "N/0", "N/T", "unk__12 x", "N**T", "2N"])("%j is not one", (text) => {
     expect(parseDim(text)).toBeUndefined()
   })
 })
