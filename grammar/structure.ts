@@ -153,6 +153,10 @@ class Structurer {
       return
     }
     if (this.stack.length === 0 || this.look.beginsLine(index, this.context)) return
+    if (this.beginsSetting(token, index)) {
+      while (this.context === "none") this.closeBefore(token)
+      return
+    }
     // `monitor = x +` and on the next line `loss  batch = 4`: in `train` that is a value and the next setting.
     if ((this.context === "train" || this.context === "weights") && this.look.expectsValue(index)) return
     const kinds: readonly Context[] = ["file", "model", "ablation", "body"]
@@ -166,6 +170,15 @@ class Structurer {
     const inner = this.stack.slice(at + 1)
     if (inner.some((open) => open.context !== "none" && column > open.indent)) return
     while (this.stack.length > at + 1) this.closeBefore(token)
+  }
+
+  /** `optimizer = adam(lr = 3e-4` and on the next line `batch = 4`, not further in than the line of the bracket. */
+  private beginsSetting(token: IToken, index: number): boolean {
+    const at = this.stack.findLastIndex((open) => open.context !== "none")
+    const first = this.stack[at + 1]
+    if (first === undefined || this.stack[at]?.context !== "train") return false
+    const isSetting = isName(token.tokenType) && this.look.type(index + 1) === t.Equal
+    return isSetting && this.look.firstOnLine(index) && this.look.endsValue(index - 1) && this.indent <= first.indent
   }
 
   /** Statements follow a header directly: its opening brace was left out. */

@@ -33,7 +33,7 @@ const LINES = [
 /** @returns {Promise<object>} */
 export async function editorPart({ scratch }) {
   const text = readFileSync(join(ROOT, "models", "reclmis.mdl"), "utf8")
-  const server = spawn(process.execPath, [...(process.env.EDPROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/prof6"] : []), join(ROOT, "bin", "mdl.mjs"), "lsp"], { stdio: ["pipe", "pipe", "inherit"] })
+  const server = spawn(process.execPath, [join(ROOT, "bin", "mdl.mjs"), "lsp"], { stdio: ["pipe", "pipe", "inherit"] })
   const connection = createMessageConnection(
     new StreamMessageReader(server.stdout),
     new StreamMessageWriter(server.stdin),

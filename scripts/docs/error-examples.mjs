@@ -105,6 +105,18 @@ export const ERROR_EXAMPLES = {
     text: `let width = 8\n\n${model(OUTPUT)}`,
     fix: "Move the line to where the message says.",
   },
+  "changed-name": {
+    text: model("  let y = relu(image)\n  y += image\n" + OUTPUT),
+    fix: "Give each step a name of its own, or chain the steps with `|>`.",
+  },
+  "division-in-comment": {
+    text: model("  let small = resize(image, [H // 2, W / 2])\n" + OUTPUT),
+    fix: "`//` begins a comment. `a / b` divides where it comes out whole, `quotient(a, b)` rounds down.",
+  },
+  "number-in-comment": {
+    text: model("  let half = H // 2\n" + OUTPUT),
+    fix: "A warning: a number alone after `//` is mostly a division in the way of Python. Say in words what the number is, and nothing is said.",
+  },
   "too-many-errors": {
     fact: { kind: "too-many-errors", span: NOWHERE, limit: 100 },
     fix: "Mend the first ones; the rest is often what they led to.",
@@ -396,6 +408,18 @@ export const ERROR_EXAMPLES = {
       "  frozen decoder { output probability = sigmoid(conv2d(image, 1)) }\n  loss overlap = dice_loss(probability, mask)",
     ),
     fix: "Add a loss, or unfreeze a section.",
+  },
+  "input-without-batch": {
+    text: model(OUTPUT + "\n  loss overlap = bce(probability, mask)").replaceAll("[N,", "[8,"),
+    fix: "Write `N` for the batch. Models without a loss, which are only used, may have inputs of one size.",
+  },
+  "loss-of-scores": {
+    text: model("  output scores = conv2d(image, 1)\n  loss overlap = bce(scores, mask)"),
+    fix: "A warning: `bce` takes probabilities, so that what goes into it comes out of `sigmoid` or `softmax`.",
+  },
+  "squashed-twice": {
+    text: model("  let chance = sigmoid(conv2d(image, 1))\n  output probability = sigmoid(chance)"),
+    fix: "A warning: leave out one of the two. Only what stands in the text of the model itself is looked at.",
   },
   "no-outputs": {
     text: model("  let a = conv2d(image, 4)"),

@@ -6,7 +6,7 @@
 
 import { Command, InvalidArgumentError, Option } from "commander"
 import pc from "picocolors"
-import type { RoundingReport } from "../runtime/deployment/calibrate.js"
+import type { Calibration, RoundingReport } from "../runtime/deployment/calibrate.js"
 import {
   exportModel,
   type ExportResult,
@@ -27,6 +27,8 @@ interface ExportFlags {
   readonly checkpoint: CheckpointName
   readonly weights: WeightKind
   readonly calibrate?: string
+  readonly calibration?: Calibration
+  readonly data?: string
   readonly cases: number
   readonly externalData?: boolean
   readonly dynamic?: readonly string[]
@@ -52,6 +54,11 @@ export function exportCommand(): Command {
         .default("f32"),
     )
     .option("--calibrate <dir>", "data set to see the ranges for int8 on; a run's own when absent")
+    .option(
+      "--calibration <method>",
+      "how ranges follow from the values: minmax, or percentile=P, which cuts off all but P % (default: minmax)",
+      calibrationMethod,
+    )
     .option("--cases <n>", "most cases to calibrate on, and to measure int8 on", wholeNumber, USUAL_CASES)
     .option(
       "--dynamic <names>",
@@ -65,6 +72,7 @@ export function exportCommand(): Command {
       positive,
     )
     .option("--seed <n>", "seed of the first values of an untrained model", wholeNumber)
+    .option("--data <dir>", "data set whose cases to compare on; a run's own when absent")
     .option("--no-parity", "write the file without the comparison")
     .option("--parity-wasm", "compare in WebAssembly too, as browsers run it")
     .option("--onnx-text", "also write the model as text, FILE.txt")
@@ -73,6 +81,9 @@ export function exportCommand(): Command {
       const { json, onnxText: text, parityWasm: wasm, ...options } = flags
       try {
         if (options.cases < 1) throw new UserError("--cases 0 leaves nothing to calibrate on: give 1 or more")
+        if (options.data !== undefined && !options.parity) {
+          throw new UserError("--data is what to compare on: it and --no-parity exclude each other")
+        }
         if (wasm && !options.parity) throw new UserError("--parity-wasm and --no-parity exclude each other")
         const result = await exportModel({ source, text, wasm, ...options })
         if (json) printJson({ written: true, ...result })
@@ -119,7 +130,7 @@ function formatRounding({ calibration, measured, outputs, dice }: RoundingReport
   const share = (agreement: number | undefined): string =>
     agreement === undefined ? "" : `, ${(100 * agreement).toFixed(3)} % on the same side of 0.5`
   return [
-    `int8 against f32: ranges from ${grouped(calibration.cases)} cases (${calibration.split}), ` +
+    `int8 against f32: ranges from ${grouped(calibration.cases)} cases (${calibration.split}, ${calibration.method}), ` +
       `differences on ${grouped(measured.cases)} cases (${measured.split})`,
     ...outputs.map(
       ({ name, maxAbs, meanAbs, agreement }) =>
@@ -129,6 +140,18 @@ function formatRounding({ calibration, measured, outputs, dice }: RoundingReport
       ? `  Dice  ${dice.f32.toFixed(4)} as f32, ${dice.int8.toFixed(4)} as int8`
       : "  Dice  not known: the cases have no masks",
   ].join("\n")
+}
+
+function calibrationMethod(text: string): Calibration {
+  const [kind, value = "", ...rest] = text.split("=")
+  const percentile = Number(value)
+  if (text === "minmax") return { kind: "minmax" }
+  if (kind !== "percentile" || rest.length > 0 || value.trim() === "" || !(percentile > 50 && percentile <= 100)) {
+    throw new InvalidArgumentError(
+      "give minmax, or percentile=P with P above 50 and at most 100, such as percentile=99.99.",
+    )
+  }
+  return { kind, percentile }
 }
 
 function sizeNames(text: string): readonly string[] {

@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     load: async () => (await import("./lsp.js")).lspCommand(),
   },
   summary: { summary: "shapes, parameters, cost", load: async () => (await import("./summary.js")).summaryCommand() },
+  graph: { summary: "draw a model", load: async () => (await import("./graph.js")).graphCommand() },
   diff: { summary: "what an edit or an ablation changed", load: async () => (await import("./diff.js")).diffCommand() },
   compile: { summary: "make a trainer package", load: async () => (await import("./compile.js")).compileCommand() },
   train: { summary: "train a model", load: async () => (await import("./train.js")).trainCommand() },

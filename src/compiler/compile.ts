@@ -38,7 +38,12 @@ export interface CompileResult {
 /** Parses, resolves, selects and elaborates. */
 export function compile(path: string, host: SourceHost, options: CompileOptions = {}): CompileResult {
   const { memory } = options
-  const loaded = loadModules(path, host, memory?.parse, memory?.modules)
+  return compileLoaded(loadModules(path, host, memory?.parse, memory?.modules), options)
+}
+
+/** The same for texts that are parsed already. */
+export function compileLoaded(loaded: ReturnType<typeof loadModules>, options: CompileOptions = {}): CompileResult {
+  const { memory } = options
   const modules = loaded.output
   const sources = new Map([...(modules?.modules.values() ?? [])].map((m) => [m.path, m.text] as const))
   const diagnostics: Diagnostic[] = [...loaded.diagnostics]
@@ -54,10 +59,10 @@ export function compile(path: string, host: SourceHost, options: CompileOptions 
   const broken = new Set(unread.flatMap((d) => d.labels.map((label) => label.span.file)))
   for (const module of modules.modules.values()) {
     // Where a line could not be read, the names it defines are not known.
-    if (!broken.has(module.path))
-      diagnostics.push(...(memory ? memory.names(module, modules) : checkNames(module, modules)))
+    if (broken.has(module.path)) continue
+    diagnostics.push(...(memory ? memory.names(module, modules) : checkNames(module, modules)))
   }
-  const circles = checkRecursion(modules)
+  const circles = memory ? memory.circles(modules) : checkRecursion(modules)
   diagnostics.push(...circles)
   // A text that does not parse has holes, and elaborating around holes tells the user nothing new; a definition that
   // uses itself has no end.

@@ -10,6 +10,7 @@ import { parse, type Parsed } from "../../grammar/parse.js"
 import type { Diagnostic } from "./diagnostics/diagnostic.js"
 import { CallMemory } from "./elaborate/call-memory.js"
 import { checkNames } from "./resolve/check-names.js"
+import { checkRecursion } from "./resolve/check-recursion.js"
 import type { Module, ModuleGraph, ModuleMemory } from "./resolve/modules.js"
 
 export class CompilerMemory {
@@ -17,6 +18,7 @@ export class CompilerMemory {
   readonly calls = new CallMemory()
   private readonly parsed = new Map<string, { readonly text: string; readonly parsed: Parsed }>()
   private readonly flawless = new WeakSet<Module>()
+  private readonly circlesFrom = new WeakMap<Module, readonly Diagnostic[]>()
 
   /** As `parse`; a text that is as it was is not read again. */
   readonly parse: typeof parse = (path, text) => {
@@ -32,6 +34,13 @@ export class CompilerMemory {
     if (this.flawless.has(module)) return []
     const found = checkNames(module, graph)
     if (found.length === 0) this.flawless.add(module)
+    return found
+  }
+
+  /** As `checkRecursion`: a root that is the same leads to the same modules. */
+  circles(graph: ModuleGraph): readonly Diagnostic[] {
+    const found = this.circlesFrom.get(graph.root) ?? checkRecursion(graph)
+    this.circlesFrom.set(graph.root, found)
     return found
   }
 }

@@ -14,7 +14,7 @@ import { checkNames } from "../compiler/resolve/check-names.js"
 import type { Workspace } from "./workspace.js"
 
 /** Long enough not to differentiate a model for every letter, short enough to feel immediate. */
-export const PAUSE_MS = 150
+const PAUSE_MS = 150
 /** A model that took longer than this is not built for every letter: typing would lag behind. */
 const SLOW_MS = 60
 
@@ -27,16 +27,17 @@ interface Publishing {
   failed(error: unknown): void
 }
 
-/** How much of a document is known: its models (without ablations), all that is built, and whether that can be trained. */
-type Stage = "models" | "built" | "all"
-const STAGES: readonly Stage[] = ["models", "built", "all"]
+/** How much of a document is known: its models (without ablations), or all there is to say. */
+type Stage = "models" | "all"
 
 interface Progress {
-  /** the last stage that is behind it */
-  stage: Stage | undefined
+  /** the models are known */
+  hasModels: boolean
   /** what is shown of it */
   shown: string | undefined
   stop(): void
+  /** ends a pause */
+  hurry(): void
 }
 
 export class Checker {
@@ -65,13 +66,15 @@ export class Checker {
     for (const path of paths) this.check(path)
   }
 
-  /** Resolves when `stage` is behind the document as it is now, or cannot be reached. */
+  /** Resolves when `stage` of the document is known as it is now, or cannot be. Who wants all does not wait for a pause. */
   reached(path: string, stage: Stage): Promise<void> {
     const progress = this.waiting.get(path)
-    const isBehind =
-      stage === "models" && this.workspace.modelNames(path).every((n) => this.workspace.hasBuilt(path, n))
-    if (!progress || isBehind || isAtLeast(progress.stage, stage)) return Promise.resolve()
-    return new Promise((wake) => this.listeners.set(path, [...(this.listeners.get(path) ?? []), { stage, wake }]))
+    if (!progress || (stage === "models" && (progress.hasModels || this.hasModels(path)))) return Promise.resolve()
+    const known = new Promise<void>((wake) => {
+      this.listeners.set(path, [...(this.listeners.get(path) ?? []), { stage, wake }])
+    })
+    if (stage === "all") progress.hurry()
+    return known
   }
 
   /** What building has found so far to be wrong with `path` as it is now. */
@@ -97,7 +100,7 @@ export class Checker {
 
   private check(path: string): void {
     this.waiting.get(path)?.stop()
-    const progress: Progress = { stage: undefined, shown: undefined, stop: () => {} }
+    const progress: Progress = { hasModels: false, shown: undefined, stop: () => {}, hurry: () => {} }
     this.waiting.set(path, progress)
     this.guarded(path, () => {
       const early = this.early(path)
@@ -105,9 +108,7 @@ export class Checker {
       if (early.some(({ severity }) => severity === "error")) this.publish(path, progress, early)
     })
     const isSlow = (this.durations.get(path) ?? 0) > SLOW_MS
-    const models = (): void => this.guarded(path, () => this.buildModels(path, progress))
-    if (isSlow) this.later(progress, models)
-    else soon(progress, models)
+    this.later(path, progress, isSlow ? PAUSE_MS : 0, () => this.buildModels(path, progress))
   }
 
   private buildModels(path: string, progress: Progress): void {
@@ -116,64 +117,50 @@ export class Checker {
     const found = names.flatMap((name) => this.workspace.build(path, name).diagnostics)
     this.durations.set(path, performance.now() - start)
     // What was said of ablations stays until it is known whether it still holds: it would flicker with every letter.
-    const isLibrary = names.length === 0
-    if (!isLibrary && (found.length > 0 || !this.showsLate.has(path))) {
+    if (names.length > 0 && (found.length > 0 || !this.showsLate.has(path))) {
       this.publish(path, progress, [...this.early(path), ...found])
     }
-    this.reach(path, progress, "models")
-    const queue = this.selectors(path).filter((name) => name === undefined || !names.includes(name))
-    this.oneByOne(
-      path,
-      progress,
-      queue,
-      (name) => void this.workspace.build(path, name),
-      () => {
-        this.publishAll(path, progress, (name) => this.workspace.build(path, name).diagnostics)
-        this.reach(path, progress, "built")
-        this.later(progress, () => this.guarded(path, () => this.checkAllTraining(path, progress)))
-      },
-    )
+    progress.hasModels = true
+    this.tell(path, "models")
+    this.later(path, progress, PAUSE_MS, () => this.buildAll(path, progress))
+  }
+
+  private buildAll(path: string, progress: Progress): void {
+    const build = (name: string | undefined): readonly Diagnostic[] => this.workspace.build(path, name).diagnostics
+    this.oneByOne(path, progress, build, () => {
+      this.later(path, progress, PAUSE_MS, () => this.checkAllTraining(path, progress))
+    })
   }
 
   private checkAllTraining(path: string, progress: Progress): void {
     const check = (name: string | undefined): readonly Diagnostic[] => this.workspace.diagnostics(path, name)
-    this.oneByOne(
-      path,
-      progress,
-      this.selectors(path),
-      (name) => void check(name),
-      () => {
-        this.publishAll(path, progress, check)
-        this.done(path)
-      },
-    )
+    this.oneByOne(path, progress, check, () => this.done(path))
   }
 
-  /** Does `step` for each name, with time for requests between them, and then `end`. */
+  /** Asks of all that can be built in a text, with time for requests in between, and publishes what is found. */
   private oneByOne(
     path: string,
     progress: Progress,
-    names: readonly (string | undefined)[],
-    step: (name: string | undefined) => void,
+    ask: (name: string | undefined) => readonly Diagnostic[],
     end: () => void,
   ): void {
-    if (names.length === 0) return end()
-    const [first, ...others] = names
-    soon(progress, () =>
-      this.guarded(path, () => {
-        step(first)
-        this.oneByOne(path, progress, others, step, end)
-      }),
-    )
+    const found: Diagnostic[] = []
+    const queue = [...this.selectors(path)]
+    const next = (): void => {
+      found.push(...ask(queue.shift()))
+      if (queue.length > 0) return this.later(path, progress, 0, next)
+      this.publishAll(path, progress, found)
+      end()
+    }
+    next()
   }
 
-  private publishAll(path: string, progress: Progress, of: (name: string | undefined) => readonly Diagnostic[]): void {
-    const names = this.selectors(path)
+  private publishAll(path: string, progress: Progress, all: readonly Diagnostic[]): void {
     const root = this.workspace.load(path)?.graph.root
-    const isLibrary = names[0] === undefined && root !== undefined && root.definitions.size > 0
-    const found = names.flatMap(of).filter(({ code }) => !isLibrary || code !== NO_MODEL)
+    const isLibrary = root !== undefined && root.definitions.size > 0 && selectableNames(root).length === 0
+    const found = distinct(all).filter(({ code }) => !isLibrary || code !== NO_MODEL)
     const ofModels = this.workspace.modelNames(path).flatMap((name) => this.workspace.build(path, name).diagnostics)
-    if (distinct(found).length > distinct(ofModels).length) this.showsLate.add(path)
+    if (found.length > distinct(ofModels).length) this.showsLate.add(path)
     else this.showsLate.delete(path)
     this.publish(path, progress, found)
   }
@@ -198,6 +185,10 @@ export class Checker {
     return isBroken ? diagnostics : [...diagnostics, ...checkNames(graph.root, graph)]
   }
 
+  private hasModels(path: string): boolean {
+    return this.workspace.modelNames(path).every((name) => this.workspace.hasBuilt(path, name))
+  }
+
   /** What is to be built of `path`: models first; a library file is compiled for what can be said without a model. */
   private selectors(path: string): readonly (string | undefined)[] {
     const root = this.workspace.load(path)?.graph.root
@@ -205,15 +196,24 @@ export class Checker {
     return names.length > 0 ? names : [undefined]
   }
 
-  /** Goes on when the typing has paused. */
-  private later(progress: Progress, body: () => void): void {
-    const timer = setTimeout(body, PAUSE_MS)
+  /**
+   * Goes on after `pause` milliseconds; with none when what has arrived in the meantime is answered. Somebody who waits for
+   * all there is to say makes the pause shorter.
+   */
+  private later(path: string, progress: Progress, pause: number, body: () => void): void {
+    const step = (): void => this.guarded(path, body)
+    const soon = (): void => {
+      const immediate = setImmediate(step)
+      progress.stop = () => clearImmediate(immediate)
+      progress.hurry = () => {}
+    }
+    if (pause === 0 || this.listeners.get(path)?.some(({ stage }) => stage === "all")) return soon()
+    const timer = setTimeout(step, pause)
     progress.stop = () => clearTimeout(timer)
-  }
-
-  private reach(path: string, progress: Progress, stage: Stage): void {
-    progress.stage = stage
-    this.tell(path, stage)
+    progress.hurry = () => {
+      clearTimeout(timer)
+      soon()
+    }
   }
 
   private done(path: string): void {
@@ -221,12 +221,15 @@ export class Checker {
     this.tell(path, "all")
   }
 
-  /** Wakes those who wait for `stage`, or for one before it. */
+  /** Wakes those who wait for `stage`. */
   private tell(path: string, stage: Stage): void {
     const listeners = this.listeners.get(path) ?? []
-    const others = listeners.filter((listener) => !isAtLeast(stage, listener.stage))
-    this.listeners.set(path, others)
-    for (const listener of listeners) if (!others.includes(listener)) listener.wake()
+    const isBehind = (wanted: Stage): boolean => stage === "all" || wanted === stage
+    this.listeners.set(
+      path,
+      listeners.filter((listener) => !isBehind(listener.stage)),
+    )
+    for (const listener of listeners) if (isBehind(listener.stage)) listener.wake()
   }
 
   private guarded(path: string, step: () => void): void {
@@ -238,15 +241,6 @@ export class Checker {
     }
   }
 }
-
-/** Goes on when what has arrived in the meantime is answered. */
-function soon(progress: Progress, body: () => void): void {
-  const immediate = setImmediate(body)
-  progress.stop = () => clearImmediate(immediate)
-}
-
-const isAtLeast = (reached: Stage | undefined, stage: Stage): boolean =>
-  reached !== undefined && STAGES.indexOf(reached) >= STAGES.indexOf(stage)
 
 const distinct = (diagnostics: readonly Diagnostic[]): readonly Diagnostic[] => [
   ...new Map(diagnostics.map((diagnostic) => [JSON.stringify(diagnostic), diagnostic])).values(),

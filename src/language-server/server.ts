@@ -300,7 +300,7 @@ export function serve(connection: Connection): void {
 
   connection.onCodeAction(async ({ textDocument, range }) => {
     const path = workspace.pathOf(textDocument.uri)
-    await checker.reached(path, "built")
+    await checker.reached(path, "models")
     const { graph } = loadedAt(textDocument.uri)
     const lines = workspace.lines(path)
     const [start, end] = [offsetIn(lines, range.start), offsetIn(lines, range.end)]

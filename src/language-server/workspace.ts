@@ -10,7 +10,7 @@ import { existsSync, readdirSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { checkTraining } from "../compiler/check/training.js"
-import { compile, type CompileResult } from "../compiler/compile.js"
+import { compileLoaded, type CompileOptions, type CompileResult } from "../compiler/compile.js"
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.js"
 import { SourceLines } from "../compiler/diagnostics/source-lines.js"
 import { type Occurrence, occurrencesOf } from "../compiler/editing/occurrences.js"
@@ -40,6 +40,7 @@ export class Workspace {
   /** texts of open documents by path */
   private readonly open = new Map<string, { readonly uri: string; readonly text: string }>()
   private readonly memory = new CompilerMemory()
+  private readonly standard = new Map<string, string>()
   private readonly lineTables = new Map<string, SourceLines>()
   private loaded = new Map<string, Loaded | undefined>()
   /** models by path and selector */
@@ -91,9 +92,13 @@ export class Workspace {
   /** The text of `path` with what it imports; undefined where there is no such text. */
   load(path: string): Loaded | undefined {
     if (!this.loaded.has(path)) {
-      const { output, diagnostics } = loadModules(path, this.hostOf(path), this.memory.parse, this.memory.modules)
-      const loaded = output && { path, graph: output, diagnostics, occurrences: occurrencesOf(output.root, output) }
-      this.loaded.set(path, loaded)
+      const { output: graph, diagnostics } = loadModules(
+        path,
+        this.hostOf(path),
+        this.memory.parse,
+        this.memory.modules,
+      )
+      this.loaded.set(path, graph && { path, graph, diagnostics, occurrences: occurrencesOf(graph.root, graph) })
     }
     return this.loaded.get(path)
   }
@@ -105,9 +110,7 @@ export class Workspace {
 
   /** The model or ablation `selector` of `path`, all stages but the question whether it can be trained. */
   build(path: string, selector?: string): CompileResult {
-    return remembered(this.built, keyOf(path, selector), () =>
-      compile(path, this.hostOf(path), { selector, everyValue: true, memory: this.memory, training: false }),
-    )
+    return remembered(this.built, keyOf(path, selector), () => this.compile(path, { selector, training: false }))
   }
 
   /** All that `mdl check` says of `selector`. */
@@ -115,8 +118,14 @@ export class Workspace {
     return remembered(this.checked, keyOf(path, selector), () => {
       const { output, variant, diagnostics } = this.build(path, selector)
       if (output && variant) return [...diagnostics, ...checkTraining(output, variant)]
-      return compile(path, this.hostOf(path), { selector, everyValue: true, memory: this.memory }).diagnostics
+      return this.compile(path, { selector }).diagnostics
     })
+  }
+
+  private compile(path: string, options: CompileOptions): CompileResult {
+    const loaded = this.load(path)
+    const from = { output: loaded?.graph, diagnostics: loaded?.diagnostics ?? [] }
+    return compileLoaded(from, { ...options, everyValue: true, memory: this.memory })
   }
 
   /** The models that `path` itself defines. */
@@ -168,7 +177,14 @@ export class Workspace {
   private hostOf(path: string): SourceHost {
     // A document that was never saved has no file yet.
     const disk = fileHost(dirname(path), existsSync(path) ? path : undefined)
-    return { ...disk, read: (wanted) => this.open.get(wanted)?.text ?? disk.read(wanted) }
+    const read = (wanted: string): string | undefined => {
+      if (!wanted.startsWith("std/")) return disk.read(wanted)
+      // The standard library does not change while the server runs.
+      const text = this.standard.get(wanted) ?? disk.read(wanted)
+      if (text !== undefined) this.standard.set(wanted, text)
+      return text
+    }
+    return { ...disk, read: (wanted) => this.open.get(wanted)?.text ?? read(wanted) }
   }
 }
 

@@ -95,7 +95,7 @@ describe("export of a run", () => {
     expect(error).toBeUndefined()
     expect(stdout).toContain("ONNX parity: passed (tolerance 0.0001)")
     expect(stdout).toContain("ONNX parity, WebAssembly: passed")
-    expect(stdout).toContain("int8 against f32: ranges from 3 cases (train), differences on 3 cases (test)")
+    expect(stdout).toContain("int8 against f32: ranges from 3 cases (train, minmax), differences on 3 cases (test)")
     expect(stdout).toMatch(/Dice {2}0\.\d{4} as f32, 0\.\d{4} as int8/)
     const types = decodeModel(readFileSync(out("int8.onnx"))).nodes.map((node) => node.op)
     expect(types).toContain("QuantizeLinear")

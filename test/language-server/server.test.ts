@@ -339,6 +339,8 @@ describe("structure", () => {
 describe("code actions", () => {
   const actions = async (written: string) => {
     const document = await editor.open(written)
+    // An editor asks again when it is told of a mistake.
+    await document.diagnostics()
     const range = document.range(document.cursor, document.cursor)
     const found = await document.ask("textDocument/codeAction", { range, context: { diagnostics: [] } })
     const textOf = (title: RegExp): string => {
@@ -358,6 +360,33 @@ describe("code actions", () => {
   test("apply what is suggested for a section of an ablation", async () => {
     const { document, textOf } = await actions(model(GOOD, "ablation a of Small { without vi<|>sin }"))
     expect(textOf(/^Change to/)).toBe(document.text.replace("visin", "vision"))
+  })
+  const classifier = (output: string): string =>
+    `block Head(classes: int)(x: f32[N, C]) -> f32[N, classes] { return linear(x, classes) }
+
+model Classifier {
+  input image: f32[N, 3, H = 32, W = 32]
+  target label: f32[N, 10]
+  let map = conv2d(image, 4) |> max_pool(8)
+  output chance = sigmoid(${output})
+  loss error = bce<|>(chance, label)
+}
+`
+  test.each([
+    ["a layer", "linear(map, 10)", "linear(reshape(map, [N, H*W/16]), 10)"],
+    ["a layer behind a pipe", "map |> Linear(10)", "reshape(map, [N, H*W/16]) |> Linear(10)"],
+  ])("insert a flatten before %s that made an image where labels are vectors", async (_, output, mended) => {
+    const { textOf, document } = await actions(classifier(output))
+    const text = textOf(/^Insert a flatten: `reshape\(map, \[N, H\*W\/16\]\)`$/)
+    expect(text).toBe(document.text.replace(output, mended))
+    expect(await (await editor.open(text)).diagnostics()).toEqual([])
+  })
+  test("insert a flatten where a block takes a vector", async () => {
+    const written = classifier("Head(10)(ma<|>p)").replace("bce<|>", "bce")
+    const { textOf, document } = await actions(written)
+    const text = textOf(/^Insert a flatten/)
+    expect(text).toBe(document.text.replace("Head(10)(map)", "Head(10)(reshape(map, [N, H*W/16]))"))
+    expect(await (await editor.open(text)).diagnostics()).toEqual([])
   })
   test("there are none for a word without mistakes", async () => {
     const { found } = await actions(model(GOOD, "ablation a of Small { set <|>dim = 4 }"))

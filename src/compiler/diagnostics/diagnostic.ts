@@ -18,6 +18,13 @@ export interface Label {
   readonly primary: boolean
 }
 
+export interface Replacement {
+  readonly span: Span
+  readonly text: string
+  /** what it does, where that is more than changing a word */
+  readonly title?: string
+}
+
 export interface Diagnostic {
   /** Stable, such as `MDL1203`: 1xxx syntax, 2xxx names, 3xxx shapes and types, 4xxx ablations, training, settings. */
   readonly code: string
@@ -28,7 +35,7 @@ export interface Diagnostic {
   /** One thing to do about it. */
   readonly hint: string | undefined
   /** What the hint suggests, where it is a text in the place of another: for the quick fixes of editors. */
-  readonly replacement?: { readonly span: Span; readonly text: string }
+  readonly replacement?: Replacement
   /** The library file whose import would mend it. */
   readonly importFrom?: { readonly name: string; readonly path: string }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Span } from "../../../grammar/ast.js"
+import type { Replacement } from "./diagnostic.js"
 import { also, at, type Description, type FactTable, listed, quoted } from "./fact-table.js"
 
 /** A tensor in a message: what it is called, its type, and where it was made. */
@@ -49,6 +50,7 @@ export type ShapeFact =
       readonly reason: string
       readonly declared: Span
       readonly bound: { readonly symbol: string; readonly value: string; readonly span: Span } | undefined
+      readonly flatten?: Replacement | undefined
     })
   | (Located & {
       readonly kind: "constant-mismatch"
@@ -66,6 +68,7 @@ export type ShapeFact =
       readonly operands: readonly Operand[]
       readonly message: string
       readonly hint: string | undefined
+      readonly flatten?: Replacement | undefined
     })
   | (Located & {
       readonly kind: "wrong-kind"
@@ -161,7 +164,7 @@ export const SHAPE_FACTS = {
       hint:
         fact.axis && fact.bound
           ? `change the size that gives ${fact.bound.symbol}, or the one of ${quoted(fact.input)}`
-          : undefined,
+          : fact.flatten && `${quoted(fact.flatten.text)} flattens it`,
     }),
   },
   "constant-mismatch": {

@@ -40,6 +40,7 @@ function fixOf(fact: Fact): Pick<Diagnostic, "replacement" | "importFrom"> {
   if (fact.kind === "unknown-name" && fact.importFrom !== undefined) {
     return { importFrom: { name: fact.name, path: fact.importFrom } }
   }
+  if ("flatten" in fact && fact.flatten) return { replacement: fact.flatten }
   if (!("suggestion" in fact) || fact.suggestion === undefined) return {}
   return { replacement: { span: fact.span, text: fact.suggestion } }
 }

@@ -21,7 +21,8 @@ export interface Action {
 export function fixesFor(diagnostic: Diagnostic, module: Module): readonly Action[] {
   const { replacement, importFrom } = diagnostic
   if (replacement?.span.file === module.path) {
-    return [{ title: `Change to \`${replacement.text}\``, kind: "quickfix", edits: [replacement] }]
+    const title = replacement.title ?? `Change to \`${replacement.text}\``
+    return [{ title, kind: "quickfix", edits: [replacement] }]
   }
   if (importFrom === undefined) return []
   const { name, path } = importFrom

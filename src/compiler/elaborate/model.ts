@@ -12,6 +12,7 @@ import type {
   InputMember,
   ModelItem,
   ModelMember,
+  Parameter,
   SectionMember,
   Span,
   Statement,
@@ -113,7 +114,14 @@ export function elaborateModel(
     }
   }
 
-  attempt(() => bindModelParameters(model, variant, scope, context))
+  for (const parameter of model.parameters) {
+    // One that fails is known to be wrong: what uses it says nothing, and does not take it for a function of that name.
+    let value: StaticValue = { kind: "error" }
+    attempt(() => {
+      value = modelParameter(parameter, model, variant, scope, context)
+    })
+    scope.environment.define(parameter.name.text, value, parameter.name.span)
+  }
   const inputs: ModelInput[] = []
   const sections: ModelSection[] = []
   const seen = new Map<string, Span>()
@@ -124,6 +132,7 @@ export function elaborateModel(
       case "input":
         attempt(() => {
           if (member.optional) seen.set(member.name.text, member.name.span)
+          scope.environment.define(member.name.text, { kind: "error" }, member.name.span)
           const input = declareInput(member, variant, options, sizes, scope, context)
           if (input) inputs.push(input)
         })
@@ -192,29 +201,29 @@ function namesMadeBy(section: SectionMember): string[] {
   })
 }
 
-/** Parameters of the model: from the ablation, else the default in the text. */
-function bindModelParameters(model: ModelItem, variant: Variant, scope: Scope, context: Elaboration): void {
+/** The value of a parameter of the model: from the ablation, else the default in the text. */
+function modelParameter(
+  parameter: Parameter,
+  model: ModelItem,
+  variant: Variant,
+  scope: Scope,
+  context: Elaboration,
+): StaticValue {
   const callee = { name: model.name.text, declared: model.name.span }
-  for (const parameter of model.parameters) {
-    const changed = variant.set.get(parameter.name.text)
-    const expression = changed?.value ?? parameter.default
-    if (!expression) {
-      context.fail({
-        kind: "missing-argument",
-        span: parameter.span,
-        callee: model.name.text,
-        missing: [parameter.name.text],
-        declared: parameter.span,
-      })
-    }
-    const where = changed ? context.writtenIn(changed.module, scope) : scope
-    const value = evaluateExpression(expression, where, context)
-    scope.environment.define(
-      parameter.name.text,
-      matchParameter(parameter, value, expression.span, callee, scope, context),
-      parameter.name.span,
-    )
+  const changed = variant.set.get(parameter.name.text)
+  const expression = changed?.value ?? parameter.default
+  if (!expression) {
+    context.fail({
+      kind: "missing-argument",
+      span: parameter.span,
+      callee: model.name.text,
+      missing: [parameter.name.text],
+      declared: parameter.span,
+    })
   }
+  const where = changed ? context.writtenIn(changed.module, scope) : scope
+  const value = evaluateExpression(expression, where, context)
+  return matchParameter(parameter, value, expression.span, callee, scope, context)
 }
 
 /**

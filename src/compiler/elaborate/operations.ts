@@ -17,6 +17,7 @@ import { assignArguments } from "./arguments.js"
 import { staticMathValue } from "./builtins.js"
 import type { Elaboration } from "./context.js"
 import { join, type Scope } from "./environment.js"
+import { type FlattenFix, flattenedBefore } from "./flatten-fix.js"
 import { differenceHint, refusalHint } from "./shape-hints.js"
 import { formatType, formatValue, type GivenArgument, isInt32, NONE_HINT, type StaticValue } from "./values.js"
 
@@ -252,8 +253,21 @@ function refuse(
     operation: op,
     operands,
     message: problemText(problem, error),
-    hint: refusalHint(problem, error.inputs, operands) ?? problem.hint,
+    hint: refusalHint(problem, error.inputs, operands),
+    flatten: missingFlatten(problem, error, inputs, context),
   })
+}
+
+/** Where a vector stands beside an image, the layer that should have been given a vector too. */
+function missingFlatten(
+  problem: ShapeProblem,
+  { inputs: types }: OpTypeError,
+  inputs: readonly ValueId[],
+  context: Elaboration,
+): FlattenFix | undefined {
+  if (problem.kind !== "rank" || types[problem.input]!.shape.length > 2) return undefined
+  const image = types.findIndex(({ shape }) => shape.length === 4)
+  return image < 0 ? undefined : flattenedBefore(inputs[image]!, context)
 }
 
 function problemText(problem: Exclude<ShapeProblem, { kind: "dims-differ" }>, error: OpTypeError): string {

@@ -35,10 +35,9 @@ function channelsHint(
   operands: readonly Operand[],
 ): string | undefined {
   const areImages = [left, right].every(({ input, axis }) => axis === 1 && inputs[input]!.shape.length === 4)
-  const to = format(inputs[right.input]!.shape[1]!)
-  return areImages
-    ? `\`conv2d(${operands[left.input]!.name}, ${to})\` brings the one to the channels of the other`
-    : undefined
+  if (!areImages) return undefined
+  const channels = format(inputs[right.input]!.shape[1]!)
+  return `\`conv2d(${operands[left.input]!.name}, ${channels})\` brings the one to the channels of the other`
 }
 
 /** `H - 1` against `H`: a size that was halved with a rest, and doubled again. */
@@ -77,7 +76,8 @@ export function refusalHint(
   inputs: readonly TensorType[],
   operands: readonly Operand[],
 ): string | undefined {
-  if (problem.kind === "rank") return rankHint(problem, inputs)
+  if (problem.kind === "rank") return rankHint(problem, inputs) ?? problem.hint
+  if (problem.hint !== undefined) return problem.hint
   if (problem.kind !== "dtype" || problem.expected.length !== 1) return undefined
   return `write \`cast(${operands[problem.input]!.name}, "${problem.expected[0]}")\`, or declare it so`
 }

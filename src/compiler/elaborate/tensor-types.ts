@@ -13,6 +13,7 @@ import { sameSize } from "../ops/shapes.js"
 import type { Callee } from "./arguments.js"
 import type { Elaboration } from "./context.js"
 import type { Scope } from "./environment.js"
+import { flattened } from "./flatten-fix.js"
 import { evaluateExpression } from "./expressions.js"
 import { formatType, type StaticValue } from "./values.js"
 
@@ -70,6 +71,10 @@ export function matchParameter(
       found: context.operand(context.nameOf(place), found.value, found.type),
       declared: type.span,
       ...mismatch,
+      // An image for a vector; of other ranks it is not known what was meant.
+      ...(type.dims.length === 2 && type.dims.every(({ kind }) => kind === "dim")
+        ? { flatten: flattened(place, found.type, context) }
+        : {}),
     })
   }
   return found

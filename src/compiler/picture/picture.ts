@@ -24,12 +24,11 @@ import { Places } from "./places.js"
 /** What a box stands for; `given` and `result` are the ends of the inside of a block. */
 export type BoxKind = MemberKind | "given" | "result"
 
-/** A place in a text; lines count from 1. */
+/** Lines of a text, from the first to the last; they count from 1. */
 export interface SourcePlace {
   readonly file: string
-  readonly start: number
-  readonly end: number
   readonly line: number
+  readonly lastLine: number
 }
 
 export interface Box extends PartCosts {
@@ -229,7 +228,7 @@ export function drawModel(model: ElaboratedModel, { modules, variant }: ModelTex
     const { file, start, end } = span
     const known = lines.get(file) ?? new SourceLines(modules.modules.get(file)?.text ?? "")
     lines.set(file, known)
-    return { file, start, end, line: known.position(start).line }
+    return { file, line: known.position(start).line, lastLine: known.position(end).line }
   }
 
   function sections(): readonly PictureSection[] {

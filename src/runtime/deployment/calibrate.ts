@@ -4,8 +4,9 @@
  * Takes: the f32 model and a data set. Gives: the least and greatest value of everything that is rounded, seen on cases; and
  * how far the rounded model is from the f32 one on cases that were not looked at for it, where the data set has others.
  *
- * Why so: ranges come from running the exported model itself, so they are of the very values that are rounded. The extremes
- * are taken as they are (min-max): nothing that was seen is cut off.
+ * Why so: ranges come from running the exported model itself, so they are of the very values that are rounded. Usually the
+ * extremes are taken as they are (min-max): nothing that was seen is cut off. Where few values lie far out, the 256 steps are
+ * spread over what is hardly there, and cutting a share off (percentile) is nearer; which is better, the report says.
  */
 
 import type { ObservedModel } from "../../compiler/targets/onnx/export.js"
@@ -88,49 +89,106 @@ export class CaseFeeder {
   }
 
   /** One case, a batch of its own. @throws DataError for an image that cannot be read */
-  async feeds(sample: Sample): Promise<Feeds> {
-    const all = await caseFeeds(this.ports, this.tokenizer, [sample])
+  feeds(sample: Sample): Promise<Feeds> {
+    return this.batch([sample])
+  }
+
+  /** Some cases, a row each. @throws DataError for an image that cannot be read */
+  async batch(samples: readonly Sample[]): Promise<Feeds> {
+    const all = await caseFeeds(this.ports, this.tokenizer, samples)
     return Object.fromEntries(Object.entries(all).filter(([name]) => this.inputs.has(name)))
   }
 }
 
 /**
- * The range of every observed value over the cases.
+ * How a range follows from the values that were seen: their extremes, or those after an equal share of the values was cut
+ * off at either end, so that `percentile` per cent are left.
+ */
+export type Calibration = { readonly kind: "minmax" } | { readonly kind: "percentile"; readonly percentile: number }
+
+/** `minmax`, `percentile=99.99` */
+export function calibrationText(calibration: Calibration): string {
+  return calibration.kind === "minmax" ? "minmax" : `percentile=${calibration.percentile}`
+}
+
+/** As many as ONNX Runtime's and TensorRT's calibrators count in: finer than the 256 steps by 8. */
+const BINS = 2048
+
+/**
+ * The range of every observed value over the cases; it has 0 in it, as padding needs.
+ *
+ * A percentile is that of ONNX Runtime's `PercentileCalibrater`, from a histogram of `BINS` bins between the extremes; a
+ * bin is cut off only when all of it is outside.
  *
  * @throws UserError when a value is not finite: nothing could be rounded by it
  */
 export async function observeRanges(
   observed: ObservedModel,
-  feeder: CaseFeeder,
-  { samples }: CaseChoice,
+  feeder: Pick<CaseFeeder, "feeds">,
+  { samples }: Pick<CaseChoice, "samples">,
+  calibration: Calibration = { kind: "minmax" },
 ): Promise<Ranges> {
-  const ranges = new Map<string, Range>()
   const model = await openOnnx(observed.bytes)
   try {
-    for (const sample of samples) {
-      const feeds = await feeder.feeds(sample)
-      const values = { ...(await model.run(feeds)) }
-      for (const name of observed.inputs) values[name] = feeds[name]!
-      for (const [name, { data }] of Object.entries(values)) {
-        let { low, high } = ranges.get(name) ?? { low: 0, high: 0 }
-        for (const value of data as Float32Array) {
-          if (!Number.isFinite(value)) throw new UserError(`${name} is not finite for ${sample.id}: it cannot be int8`)
-          if (value < low) low = value
-          if (value > high) high = value
-        }
-        ranges.set(name, { low, high })
+    const ranges = new Map<string, Range>()
+    const eachValue = async (see: (name: string, values: Float32Array, sample: Sample) => void): Promise<void> => {
+      for (const sample of samples) {
+        const feeds = await feeder.feeds(sample)
+        const values = { ...(await model.run(feeds)) }
+        for (const name of observed.inputs) values[name] = feeds[name]!
+        for (const [name, { data }] of Object.entries(values)) see(name, data as Float32Array, sample)
       }
     }
+    await eachValue((name, values, sample) => {
+      let { low, high } = ranges.get(name) ?? { low: 0, high: 0 }
+      for (const value of values) {
+        if (!Number.isFinite(value)) throw new UserError(`${name} is not finite for ${sample.id}: it cannot be int8`)
+        if (value < low) low = value
+        if (value > high) high = value
+      }
+      ranges.set(name, { low, high })
+    })
+    if (calibration.kind === "minmax") return ranges
+    const counts = new Map([...ranges.keys()].map((name) => [name, new Float64Array(BINS)]))
+    await eachValue((name, values) => count(values, ranges.get(name)!, counts.get(name)!))
+    return new Map([...ranges].map(([name, range]) => [name, cut(range, counts.get(name)!, calibration.percentile)]))
   } finally {
     await model.close()
   }
-  return ranges
+}
+
+/** Adds `values` to the histogram between the ends of `range`. */
+function count(values: Float32Array, { low, high }: Range, bins: Float64Array): void {
+  const scale = high > low ? bins.length / (high - low) : 0
+  for (const value of values) bins[Math.min(bins.length - 1, Math.floor((value - low) * scale))]!++
+}
+
+/** The range without the bins at either end that together hold no more than the share to be cut off there. */
+function cut({ low, high }: Range, bins: Float64Array, percentile: number): Range {
+  const total = bins.reduce((sum, n) => sum + n, 0)
+  const spare = (total * (100 - percentile)) / 200
+  const width = (high - low) / bins.length
+  /** How many whole bins lie before the one in which `spare` is passed. */
+  const outside = (ordered: Float64Array): number => {
+    let seen = 0
+    return ordered.findIndex((n) => (seen += n) > spare)
+  }
+  return {
+    low: Math.min(0, low + width * outside(bins)),
+    high: Math.max(0, high - width * outside(bins.toReversed())),
+  }
 }
 
 /** How far the rounded model is from the f32 one. */
 export interface RoundingReport {
   /** what the ranges are from */
-  readonly calibration: { readonly data: string; readonly split: Split; readonly cases: number }
+  readonly calibration: {
+    readonly data: string
+    readonly split: Split
+    readonly cases: number
+    /** `minmax`, or `percentile=99.99` */
+    readonly method: string
+  }
   /** what the differences are from */
   readonly measured: { readonly split: Split; readonly cases: number }
   readonly outputs: readonly {
@@ -150,6 +208,7 @@ export async function measureRounding(
   int8: Uint8Array | string,
   feeder: CaseFeeder,
   { calibration, measuring }: CalibrationCases,
+  method: Calibration = { kind: "minmax" },
 ): Promise<RoundingReport> {
   const totals = new Map<string, { maxAbs: number; sum: number; count: number; agreeing: number | undefined }>()
   const scores: { readonly f32: ReturnType<typeof caseScores>; readonly int8: ReturnType<typeof caseScores> }[] = []
@@ -180,7 +239,12 @@ export async function measureRounding(
   }
   const dice = (kind: "f32" | "int8"): number => summarise(scores.map((score) => score[kind])).dice.mean
   return {
-    calibration: { data: calibration.data, split: calibration.split, cases: calibration.samples.length },
+    calibration: {
+      data: calibration.data,
+      split: calibration.split,
+      cases: calibration.samples.length,
+      method: calibrationText(method),
+    },
     measured: { split: measuring.split, cases: measuring.samples.length },
     outputs: [...totals].map(([name, { maxAbs, sum, count, agreeing }]) => ({
       name,

@@ -11,15 +11,17 @@
 import type { Sizes } from "../../compiler/ir/dims.js"
 import type { ExportedModel } from "../../compiler/targets/onnx/export.js"
 import { DataError } from "../data/data-error.js"
+import { openDataset, openRunDataset } from "../data/dataset.js"
 import { BackendUnavailable } from "../native/backend.js"
 import { checkParity, type ParityInput, type ParityReport } from "../onnx/parity.js"
 import { OnnxRuntimeMissing, type Feeds, type Outputs } from "../onnx/run.js"
 import { type HostTensor, NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
+import { CaseFeeder } from "./calibrate.js"
 import type { ExportSource } from "./export-source.js"
 import { predictRows } from "./native-rows.js"
 import { openPredictSession } from "./predict-session.js"
-import { randomInputAt, randomInputs, realInputs } from "./parity-inputs.js"
+import { randomInputAt, randomInputs, realInputs, runFeeds } from "./parity-inputs.js"
 
 /** The comparison could not be made. Nothing was written. */
 export class ParityNotChecked extends Error {
@@ -44,6 +46,8 @@ export interface ComparisonRequest {
   readonly tolerance: number
   /** whether to compare in WebAssembly too */
   readonly wasm: boolean
+  /** folder of a data set whose cases to compare on; that of the run when absent */
+  readonly data: string | undefined
 }
 
 export interface Comparison {
@@ -63,7 +67,7 @@ export async function compareWithTrainer(request: ComparisonRequest): Promise<Co
   if (wasm && typeof onnx === "string") {
     throw new UserError("--parity-wasm cannot load weights in a file of their own: leave out one of the two")
   }
-  const { inputs: real, notes } = await realCases(source, exported)
+  const { inputs: real, notes } = await realCases(request)
   try {
     const expected = new Map<Feeds, Outputs>()
     const inputs: ParityInput[] = [...randomInputs(source.model, exported.inputs), ...real]
@@ -99,24 +103,32 @@ async function inputAt(
   }
 }
 
-/** Cases of the run's data set; when there are none to be had, a note says why. */
-async function realCases(
-  source: ExportSource,
-  exported: ExportedModel,
-): Promise<{ readonly inputs: readonly ParityInput[]; readonly notes: readonly string[] }> {
-  const { run } = source
-  if (!run) return { inputs: [], notes: ["compared on random inputs only: an untrained model has no data set"] }
-  const { record } = run.folder
+/**
+ * Cases of a data set. Where the run's own are not to be had a note says why; those that were asked for must be.
+ *
+ * @throws DataError, UserError when the data set that was asked for cannot be read, or the model cannot be fed from one
+ */
+async function realCases({
+  source,
+  exported,
+  data,
+}: ComparisonRequest): Promise<{ readonly inputs: readonly ParityInput[]; readonly notes: readonly string[] }> {
+  const record = source.run?.folder.record
+  const wanted = new Set(exported.inputs.map(({ name }) => name))
+  if (!record) {
+    if (data === undefined) {
+      const note = "compared on random inputs only: an untrained model has no data set; --data DIR names one"
+      return { inputs: [], notes: [note] }
+    }
+    // What an untrained model is fed stands in the file alone.
+    const feeder = await CaseFeeder.of(exported.bytes, exported.inputs)
+    return { inputs: await realInputs(await openDataset(data), (samples) => feeder.batch(samples), wanted), notes: [] }
+  }
   try {
-    const inputs = await realInputs({
-      description: record.description,
-      tokenizers: record.tokenizers,
-      data: record.data,
-      wanted: new Set(exported.inputs.map(({ name }) => name)),
-    })
-    return { inputs, notes: [] }
+    const dataset = await openRunDataset(record.data, { data })
+    return { inputs: await realInputs(dataset, (samples) => runFeeds(record, samples), wanted), notes: [] }
   } catch (error) {
-    if (!(error instanceof DataError)) throw error
+    if (!(error instanceof DataError) || data !== undefined) throw error
     return { inputs: [], notes: [`compared on random inputs only: the run's data cannot be read: ${error.what}`] }
   }
 }

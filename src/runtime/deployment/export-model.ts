@@ -31,7 +31,14 @@ import { formatParity, sizesText, USUAL_TOLERANCE, type ParityReport } from "../
 import { writeAtomically } from "../runs/atomic-file.js"
 import type { CheckpointName } from "../runs/checkpoint.js"
 import { UserError } from "../user-error.js"
-import { CaseFeeder, chooseCases, measureRounding, observeRanges, type RoundingReport } from "./calibrate.js"
+import {
+  type Calibration,
+  CaseFeeder,
+  chooseCases,
+  measureRounding,
+  observeRanges,
+  type RoundingReport,
+} from "./calibrate.js"
 import { compareWithTrainer } from "./compare-with-trainer.js"
 import { openExportSource, type ExportSource, type Weights } from "./export-source.js"
 import { exportMetadata } from "./metadata.js"
@@ -59,10 +66,14 @@ export interface ExportOptions {
   readonly externalData?: boolean | undefined
   /** folder of the data set whose cases int8 weights are calibrated on; that of the run when absent */
   readonly calibrate?: string | undefined
+  /** how a range follows from the values seen; their extremes when absent */
+  readonly calibration?: Calibration | undefined
   /** most cases to calibrate on, and most to measure on; `USUAL_CASES` when absent */
   readonly cases?: number | undefined
   /** whether to compare in WebAssembly too */
   readonly wasm?: boolean | undefined
+  /** folder of a data set whose cases to compare on; that of the run when absent */
+  readonly data?: string | undefined
   /** names of sizes that stay open in the file, as the batch does: `H`, `W`, `T` */
   readonly dynamic?: readonly string[] | undefined
 }
@@ -130,9 +141,8 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const storage = options.weights ?? "f32"
   const { tolerance = storage === "f16" ? HALF_TOLERANCE : USUAL_TOLERANCE, cases = USUAL_CASES } = options
   if (!(tolerance > 0)) throw new UserError(`a tolerance of ${tolerance} cannot be met: give a number above 0`)
-  if (storage !== "int8" && options.calibrate !== undefined) {
-    throw new UserError(`--calibrate is for --weights int8; ${storage} weights need no calibration`)
-  }
+  const unused = storage === "int8" ? undefined : (["calibrate", "calibration"] as const).find((name) => options[name])
+  if (unused) throw new UserError(`--${unused} is for --weights int8; ${storage} weights need no calibration`)
   const file = checkedTarget(options.out)
   const source = await openExportSource(options.source, {
     checkpoint: options.checkpoint ?? "best",
@@ -157,6 +167,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
             onnx: rounding?.f32.bytes ?? onnx,
             tolerance,
             wasm: options.wasm ?? false,
+            data: options.data,
           })
     result = {
       file,
@@ -176,7 +187,9 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
       weights: source.weights,
       parity: compared?.report,
       parityWasm: compared?.wasm,
-      rounding: rounding && (await measureRounding(rounding.f32.bytes, onnx, rounding.feeder, rounding.cases)),
+      rounding:
+        rounding &&
+        (await measureRounding(rounding.f32.bytes, onnx, rounding.feeder, rounding.cases, options.calibration)),
       notes: [...exported.notes, ...(compared?.notes ?? ["the file was not compared with the trainer"])],
     }
     const passed = [compared?.report, compared?.wasm].every((report) => report?.passed ?? true)
@@ -195,7 +208,7 @@ async function calibrated(source: ExportSource, options: ExportOptions, most: nu
   const observed = observedModel(onnxSpec(source, opset, { dynamic }))
   if (!observed) throw new UserError(`${source.model.variant} has no layer that int8 is for: use --weights f16`)
   const feeder = await CaseFeeder.of(f32.bytes, f32.inputs)
-  const ranges = await observeRanges(observed, feeder, cases.calibration)
+  const ranges = await observeRanges(observed, feeder, cases.calibration, options.calibration)
   return { f32, feeder, cases, weights: { kind: "int8", ranges } as const }
 }
 

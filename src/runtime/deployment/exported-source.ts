@@ -13,6 +13,7 @@ import { createHash } from "node:crypto"
 import { compile } from "../../compiler/compile.js"
 import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
 import { format } from "../../compiler/ir/dims.js"
+import type { ModelText } from "../../compiler/picture/picture.js"
 import type { SourceHost } from "../../compiler/resolve/modules.js"
 import type { DecodedModel } from "../../compiler/targets/onnx/decode.js"
 import { messageOf } from "../data/data-error.js"
@@ -23,6 +24,7 @@ import { readOwnOnnx } from "./own-onnx.js"
 
 export interface ExportedSource {
   readonly model: ElaboratedModel
+  readonly text: ModelText
   /** of all tensors in the file; undefined where some are not stored in it */
   readonly weights: string | undefined
 }
@@ -46,20 +48,23 @@ export async function readExportedSource(path: string, asked?: string): Promise<
   const first = [...sources.keys()].find((key) => !key.startsWith("std/"))
   if (first === undefined) throw new UserError(`${path} is damaged: the text of its model is missing in mdl.source`)
   const host: SourceHost = { read: (key) => sources.get(key) }
-  const compiled = (sizes: ReadonlyMap<string, number>, selector: string): ElaboratedModel => {
+  const compiled = (
+    sizes: ReadonlyMap<string, number>,
+    selector: string,
+  ): { readonly model: ElaboratedModel; readonly text: ModelText } => {
     const result = compile(first, host, { selector, sizes })
     if (!result.output) throw new ModelError(result.diagnostics, result.sources)
-    return result.output
+    return { model: result.output, text: { modules: result.modules!, variant: result.variant! } }
   }
   const exported = compiled(new Map(), variant)
-  if (sourceHash(sources, exported) !== hash) {
+  if (sourceHash(sources, exported.model) !== hash) {
     throw new UserError(
       `${path} is damaged: the text in it is not the one it was made from (mdl.source_sha256 differs)`,
     )
   }
-  const sizes = new Map([...otherSizes(exported, file), ...usualSizes(metadata, path)])
-  const model = sizes.size > 0 || asked !== undefined ? compiled(sizes, asked ?? variant) : exported
-  return { model, weights: weightsDigest(file) }
+  const sizes = new Map([...otherSizes(exported.model, file), ...usualSizes(metadata, path)])
+  const shown = sizes.size > 0 || asked !== undefined ? compiled(sizes, asked ?? variant) : exported
+  return { ...shown, weights: weightsDigest(file) }
 }
 
 function sourcesOf(kept: string, path: string): ReadonlyMap<string, string> {

@@ -11,8 +11,8 @@
 
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { readFile, stat } from "node:fs/promises"
-import { dirname, join, resolve } from "node:path"
+import { readFile, realpath, stat } from "node:fs/promises"
+import { dirname, isAbsolute, join, relative, resolve } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { decodeModel, type DecodedModel } from "../../compiler/targets/onnx/decode.js"
 import { locationProblem } from "../../compiler/targets/onnx/external-data.js"
@@ -101,6 +101,9 @@ async function checkedDataFile(
   const weights = join(dirname(file), record.location)
   const hash = createHash("sha256")
   try {
+    const [home, itself] = [await realpath(dirname(file)), await realpath(weights)]
+    const way = relative(home, itself)
+    if (way.startsWith("..") || isAbsolute(way)) throw refused(record.location, "that is a link out of its folder")
     const found = await stat(weights)
     if (!found.isFile()) throw refused(record.location, "that is no file")
     if (found.size !== record.bytes) {

@@ -12,16 +12,15 @@ import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
 import { constant, evaluate, type Sizes } from "../../compiler/ir/dims.js"
 import type { ExportedTensor } from "../../compiler/targets/onnx/export.js"
 import { parseDim } from "../../compiler/targets/onnx/tensors.js"
-import type { TrainerDescription } from "../../compiler/trainer.js"
 import { readImage } from "../data/images.js"
-import { openRunDataset, samplesOf } from "../data/dataset.js"
+import { type Dataset, samplesOf } from "../data/dataset.js"
 import { RandomStream } from "../data/random.js"
 import type { Sample, Split } from "../data/sample.js"
 import { type ModelPorts, stackCases } from "../prediction/predictor.js"
 import type { ParityInput } from "../onnx/parity.js"
 import type { Feeds, RuntimeTensor } from "../onnx/run.js"
-import type { RunData } from "../runs/run-folder.js"
-import { createTokenizer, type Tokenizer, type TokenizerDescription } from "../tokenizers/tokenizer.js"
+import type { RunRecord } from "../runs/run-folder.js"
+import { createTokenizer, type Tokenizer } from "../tokenizers/tokenizer.js"
 import { planInputs } from "../training/feeds.js"
 import { channelsOf } from "../training/split-loader.js"
 
@@ -104,33 +103,34 @@ function tensorOf(dtype: RuntimeTensor["dtype"], shape: readonly number[], value
 /** Cases to compare on, from the first of these splits that has some. */
 const SPLITS_BY_PREFERENCE: readonly Split[] = ["test", "valid", "train"]
 
-/** Feeds made of the first cases of a run's data set. @throws DataError when the data cannot be read */
-export async function realInputs(request: {
-  readonly description: TrainerDescription
-  readonly tokenizers: Readonly<Record<string, TokenizerDescription>>
-  readonly data: Pick<RunData, "root" | "prompt">
-  /** the inputs of the exported model, by name */
-  readonly wanted: ReadonlySet<string>
-}): Promise<ParityInput[]> {
-  const { description, tokenizers, data, wanted } = request
-  const dataset = await openRunDataset(data)
+/**
+ * Feeds made of the first cases of a data set.
+ *
+ * @param feedsOf what a model is fed for some cases
+ * @param wanted the inputs of the exported model, by name
+ * @throws DataError when the data cannot be read
+ */
+export async function realInputs(
+  dataset: Dataset,
+  feedsOf: (samples: readonly Sample[]) => Promise<Feeds>,
+  wanted: ReadonlySet<string>,
+): Promise<ParityInput[]> {
   const split = SPLITS_BY_PREFERENCE.find((name) => dataset.samples.some((sample) => sample.split === name))
   const samples = samplesOf(dataset, split ?? "test")
   let next = 0
   const inputs: ParityInput[] = []
   for (const batch of PARITY_BATCHES) {
     const chosen = Array.from({ length: batch }, () => samples[next++ % samples.length]!)
-    const all = await caseBatch(description, tokenizers, chosen)
+    const all = await feedsOf(chosen)
     const feeds = Object.fromEntries(Object.entries(all).filter(([name]) => wanted.has(name)))
     inputs.push({ kind: "real", batch, feeds })
   }
   return inputs
 }
 
-/** The feeds of some cases of a run's data set, as the training program gets them. */
-async function caseBatch(
-  description: TrainerDescription,
-  tokenizers: Readonly<Record<string, TokenizerDescription>>,
+/** The feeds of some cases, as a run's training program gets them. */
+export async function runFeeds(
+  { description, tokenizers }: Pick<RunRecord, "description" | "tokenizers">,
   samples: readonly Sample[],
 ): Promise<Feeds> {
   const plan = planInputs(description)

@@ -22,6 +22,8 @@ export type Outputs = Readonly<Record<string, RuntimeTensor>>
 
 /** ONNX Runtime cannot be loaded on this machine. */
 export class OnnxRuntimeMissing extends Error {
+  /** The machine, not the user's input. */
+  readonly exitCode = 2
   readonly fix =
     "install it with `npm install onnxruntime-node --ignore-scripts`; its CPU library is inside the package, " +
     "and the script that is skipped only fetches CUDA libraries"

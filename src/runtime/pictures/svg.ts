@@ -83,8 +83,8 @@ function titleMarkup({ section, x, y, width }: PlacedSection): Html {
 }
 
 /** Where a thing stands in the text, for pages that show it. */
-const sourceAttributes = ({ file, line, start, end }: SourcePlace): Html =>
-  markup` data-file="${file}" data-line="${line}" data-start="${start}" data-end="${end}"`
+const sourceAttributes = ({ file, line, lastLine }: SourcePlace): Html =>
+  markup` data-file="${file}" data-line="${line}" data-last="${lastLine}"`
 
 /** A star of frost: what is frozen is so marked on papers too. */
 function frost(x: number, y: number): Html {

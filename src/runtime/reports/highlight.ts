@@ -21,8 +21,27 @@ interface Piece {
   readonly kind: Kind
 }
 
+/** A piece of a text and the class that colours it. */
+export interface ColouredPiece extends Pick<Piece, "start" | "end"> {
+  readonly name: string
+}
+
 /** The text, coloured; the text of the result is the text that was given. */
-export function highlighted(text: string): Html {
+export const highlighted = (text: string): Html => coloured(text, lexedPieces(text))
+
+/** A text with pieces of it, which follow one another, in spans. @param from where to begin @param to where to end */
+export function coloured(text: string, pieces: readonly ColouredPiece[], from = 0, to = text.length): Html {
+  const parts: Part[] = []
+  let at = from
+  for (const { start, end, name } of pieces) {
+    parts.push(text.slice(at, start), markup`<span class="${name}">${text.slice(start, end)}</span>`)
+    at = end
+  }
+  return markup`${parts}${text.slice(at, to)}`
+}
+
+/** What the lexer tells apart: comments, strings, numbers and keywords, in the order of the text. */
+export function lexedPieces(text: string): readonly ColouredPiece[] {
   const { tokens, comments } = lex("model", text)
   const pieces = [
     ...comments.map(({ span }): Piece => ({ start: span.start, end: span.end, kind: "comment" })),
@@ -32,13 +51,7 @@ export function highlighted(text: string): Html {
       return kind ? [{ start, end, kind }] : []
     }),
   ].sort((a, b) => a.start - b.start)
-  const parts: Part[] = []
-  let at = 0
-  for (const { start, end, kind } of pieces) {
-    parts.push(text.slice(at, start), markup`<span class="${CLASSES[kind]}">${text.slice(start, end)}</span>`)
-    at = end
-  }
-  return markup`${parts}${text.slice(at)}`
+  return pieces.map(({ start, end, kind }) => ({ start, end, name: CLASSES[kind] }))
 }
 
 /** Short, because a page has thousands. */

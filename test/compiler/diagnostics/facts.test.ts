@@ -1,5 +1,6 @@
 /** The tables of facts, and the suggestions they show. */
 
+import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, test } from "vitest"
 import { FACTS } from "../../../src/compiler/diagnostics/facts.js"
 import { NAME_FACTS } from "../../../src/compiler/diagnostics/facts-names.js"
@@ -29,6 +30,20 @@ describe("facts", () => {
     expect(new Set(codes.map(({ code }) => code)).size).toBe(codes.length)
     for (const { stage, code } of codes) expect(code).toMatch(new RegExp(`^MDL${stage}\\d{3}$`))
   })
+})
+
+/** Facts whose texts would fill pages (`test/grammar`, `test/compiler/limits.test.ts`), and those that export states. */
+const ELSEWHERE: ReadonlySet<string> = new Set(["file-too-large", "too-many-errors", "limit-exceeded", "size-fixed"])
+
+test("every fact has a golden message", () => {
+  const shown = ["messages", "diagnostics"].flatMap((folder) => {
+    const files = new URL(`../../golden/${folder}/`, import.meta.url)
+    return readdirSync(files).map((name) => readFileSync(new URL(name, files), "utf8"))
+  })
+  const codes = new Set(shown.flatMap((text) => [...text.matchAll(/^\w+\[(MDL\d+)\]/gm)].map(([, code]) => code)))
+  const missing = Object.entries(FACTS).filter(([kind, { code }]) => !codes.has(code) && !ELSEWHERE.has(kind))
+  expect(missing.map(([kind]) => kind)).toEqual([])
+  expect(shown.length).toBeGreaterThanOrEqual(80)
 })
 
 describe("did you mean", () => {

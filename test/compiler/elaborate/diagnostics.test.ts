@@ -266,7 +266,7 @@ ablation kernels of Small { vary dim in [2, 4] }`,
     text: `${model(`  decoder { output probability = sigmoid(conv2d(image, 1, kernel = dim + 1)) }`)}
 ablation kernels of Small { vary dim in [2, 3] }`,
     selector: "kernels",
-    codes: ["MDL3201"],
+    codes: ["MDL3203"],
   },
   "a type that there is not is told once, also where it is used": {
     text: model(
@@ -450,6 +450,51 @@ block Outer()(x: f32[N, C, Y, X]) { return Middle()(x) }`,
   "a setting that a block given in part does not have": {
     text: model("  let conv = Conv2d(kernal = 3, ...)\n  output probability = sigmoid(conv(1)(image))"),
     codes: ["MDL2201"],
+  },
+  "an import names what the file does not define": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1))`, `import { UNetEncoderr } from "std/unet"`),
+    codes: ["MDL2003"],
+  },
+  "an argument is given by its place and by its name": {
+    text: model(`  output probability = sigmoid(conv2d(image, 1, out = 2))`),
+    codes: ["MDL2204"],
+  },
+  "a tensor is called": {
+    text: model(`  let map = conv2d(image, 4)
+  output probability = sigmoid(map(image))`),
+    codes: ["MDL2205"],
+  },
+  "a block returns nothing": {
+    text: model(
+      `  output probability = sigmoid(conv2d(Stem()(image), 1))`,
+      `block Stem()(x: f32[N, C, Y, X]) {
+  let y = conv2d(x, 8)
+}`,
+    ),
+    codes: ["MDL2303"],
+  },
+  "a file without a model": { text: "fn double(x: tensor) = 2 * x", codes: ["MDL4002"] },
+  "an ablation of a model that is not there": {
+    text: `${model(`  output probability = sigmoid(conv2d(image, 1))`)}
+ablation wide of Smal { set dim = 16 }`,
+    selector: "wide",
+    codes: ["MDL4101"],
+  },
+  "ablations in a circle": {
+    text: `${model(`  output probability = sigmoid(conv2d(image, 1))`)}
+ablation a of b { set dim = 16 }
+ablation b of a { set dim = 32 }`,
+    selector: "a",
+    codes: ["MDL4102"],
+  },
+  "two sections of one name": {
+    text: model(`  head { let map = conv2d(image, 4) }
+  head { output probability = sigmoid(conv2d(map, 1)) }`),
+    codes: ["MDL4302"],
+  },
+  "a model without an output": {
+    text: model(`  let probability = sigmoid(conv2d(image, 1))`),
+    codes: ["MDL4304"],
   },
   "each of three wrong lines gives one error, and what depends on them gives none": {
     text: model(`  encoder vision {

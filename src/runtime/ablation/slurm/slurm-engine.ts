@@ -70,7 +70,11 @@ interface Watched {
   seen: Sighting | undefined
   /** since when there has been no sign of it */
   missing: number | undefined
+  /** the last line of its log; one that an earlier attempt has left is no progress */
+  line: string | undefined
 }
+
+const UNSEEN = { seen: undefined, missing: undefined, line: undefined }
 
 /** Why a task is over without being done. */
 interface Break {
@@ -192,7 +196,7 @@ class Watch {
       const sighting = submission && seen.get(taskKey({ job: submission.job, index }))
       const phase = sighting && phaseOf(sighting.state)
       if (submission && (phase === "waiting" || phase === "running"))
-        this.running.set(task.name, { task, submission, index, retried: 0, seen: undefined, missing: undefined })
+        this.running.set(task.name, { task, submission, index, retried: 0, ...UNSEEN })
       // It may have come to its end since the tasks were put together.
       else if (await task.finished()) this.end({ name: task.name, outcome: "done", code: 0, message: undefined })
       else this.waiting.push({ task, retried: 0 })
@@ -226,7 +230,7 @@ class Watch {
     const has = ({ task }: { readonly task: Task }): boolean => submission.tasks.includes(task.name)
     for (const { task, retried } of this.waiting.filter(has)) {
       const index = submission.tasks.indexOf(task.name)
-      this.running.set(task.name, { task, submission, index, retried, seen: undefined, missing: undefined })
+      this.running.set(task.name, { task, submission, index, retried, ...UNSEEN })
     }
     this.waiting = this.waiting.filter((one) => !has(one))
   }
@@ -246,7 +250,7 @@ class Watch {
         one.missing = undefined
         one.seen = sighting
         changed = this.tellChange(task.name, before, sighting) || changed
-        if (phase === "running") await this.tellProgress(task)
+        if (phase === "running") await this.tellProgress(one)
         continue
       }
       const broken = await this.breakOf(one, sighting)
@@ -272,9 +276,11 @@ class Watch {
     return is !== was
   }
 
-  private async tellProgress({ name, log }: Task): Promise<void> {
+  private async tellProgress(watched: Watched): Promise<void> {
+    const { name, log } = watched.task
     const line = await lastLine(log)
-    if (line !== undefined) this.watch.progress?.(name, line)
+    if (line !== undefined && watched.line !== undefined && line !== watched.line) this.watch.progress?.(name, line)
+    watched.line = line ?? ""
   }
 
   /** Why a task that is over is not done; undefined when it is done, `unclear` as long as that may still come out. */

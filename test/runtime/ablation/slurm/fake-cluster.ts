@@ -22,6 +22,7 @@ const PROGRAMS = ["sbatch", "squeue", "sacct", "scontrol", "scancel"]
 /** What tasks run in place of `mdl`: `done` leaves its scores, `end` ends in a state so many times before it does. */
 const TOOL = `
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
 const [what, scores, value, times = "1"] = process.argv.slice(2)
 const tries = scores + ".tries"
 appendFileSync(tries, "x")
@@ -40,7 +41,8 @@ if (what === "wait") {
     writeFileSync(scores + ".checkpoint", "")
     process.exit(143)
   })
-  while (!existsSync(value)) await new Promise((resolve) => setTimeout(resolve, 20))
+  // Without a folder the test is over.
+  while (!existsSync(value) && existsSync(dirname(value))) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 writeFileSync(scores, "")
 `

@@ -3,7 +3,7 @@
  *
  * Takes what the engine says to Slurm; acts as a queue, in the folder FAKE_SLURM, and runs the tasks with bash. A task
  * says how it is to end by writing a state into the file $FAKE_END (REQUEUE: started again under the same number). Files
- * in the folder set the scene: `refuse` (what sbatch says), `down` (the controller does not answer), `purged` (it has
+ * in the folder set the scene: `held` (no task starts), `refuse` (what sbatch says), `down` (the controller does not answer), `purged` (it has
  * forgotten what has ended), `accounting` (sacct has an answer), `cluster` (its name).
  */
 import { spawn } from "node:child_process"
@@ -90,6 +90,7 @@ class FakeSlurm {
     for (let index = 0; index < count; index++) writeFileSync(this.place("jobs", job, `${index}.json`), pending)
     const description = { name: option("job-name"), count, words, throttle: Number(throttle ?? count) }
     writeFileSync(this.place("jobs", job, "job.json"), JSON.stringify(description))
+    if (this.scene("held") !== undefined) return `${job}\n`
     // The cluster is a process of its own, and what goes wrong in it must be found.
     const log = openSync(this.place("cluster.log"), "a")
     spawn(process.execPath, [THIS, "cluster", String(job)], {
