@@ -22,6 +22,35 @@ ablation fixed_text of RecLMIS { freeze language }
 ablation augmented of RecLMIS { ${AUGMENTED} }
 `
 
+const UNET_WIDTHS = [16, 32, 64, 128]
+/** `quick` of models/reclmis.mdl: a size that differs is found when its weights are loaded. */
+const QUICK = {
+  dim: 64,
+  widths: [16, 24, 32, 48],
+  layers: 1,
+  text_layers: 2,
+  text_heads: 2,
+  vocabulary: 128,
+  patches: 16,
+  dropout: 0.1,
+  contrast_scale: 10,
+  detach_targets: true,
+  surplus: true,
+}
+/** The published model, as models/reclmis.mdl has it. */
+const FULL = {
+  ...QUICK,
+  dim: 512,
+  widths: [64, 128, 256, 512],
+  layers: 4,
+  text_layers: 12,
+  text_heads: 8,
+  vocabulary: 49408,
+  patches: 196,
+  contrast_scale: 100,
+  detach_targets: false,
+}
+
 /** @param {string} scratch */
 export function models(scratch) {
   const reclmis = join(scratch, "reclmis.mdl")
@@ -36,7 +65,7 @@ export function models(scratch) {
       still: unet,
       batch: 2,
       memoryBatches: [2, 8],
-      torch: { program: "unet_torch.py", rate: 1e-3, sizes: { widths: [16, 32, 64, 128] } },
+      torch: { program: "unet_torch.py", rate: 1e-3, sizes: { widths: UNET_WIDTHS } },
       tfjs: { program: "tfjs-eager.mjs", rate: 1e-3 },
     },
     reclmis: {
@@ -49,20 +78,7 @@ export function models(scratch) {
       torch: {
         program: "reclmis_torch.py",
         rate: 1e-3,
-        // `quick` of models/reclmis.mdl: a size that differs is found when its weights are loaded.
-        sizes: {
-          dim: 64,
-          widths: [16, 24, 32, 48],
-          layers: 1,
-          text_layers: 2,
-          text_heads: 2,
-          vocabulary: 128,
-          patches: 16,
-          dropout: 0.1,
-          contrast_scale: 10,
-          detach_targets: true,
-          surplus: true,
-        },
+        sizes: QUICK,
       },
     },
     /** for the part that trains from files */
@@ -70,6 +86,31 @@ export function models(scratch) {
       { title: "U-Net 96x96, widths 16-32-64-128", model: `${augmented}#augmented`, size: undefined, batch: 2 },
       { title: "RecLMIS quick, 96x96, 24 tokens", model: `${reclmis}#quick+augmented`, size: 96, batch: 16 },
       { title: "U-Net of LViT, 224x224", model: join(ROOT, "models", "unet.mdl"), size: 224, batch: 2 },
+    ],
+    /** for the part that exports; `phantoms`: the size of pictures that it is trained on before */
+    deployed: [
+      {
+        name: "unet",
+        title: "U-Net 96x96, widths 16-32-64-128",
+        model: unet,
+        phantoms: 96,
+        batch: 8,
+        torch: { network: "unet", sizes: { widths: UNET_WIDTHS } },
+      },
+      {
+        name: "quick",
+        title: "RecLMIS quick, 64x64, 24 tokens",
+        model: `${reclmis}#quick`,
+        phantoms: 64,
+        batch: 16,
+        torch: { network: "reclmis", sizes: QUICK },
+      },
+      {
+        name: "full",
+        title: "RecLMIS, 224x224, 18 tokens",
+        model: reclmis,
+        torch: { network: "reclmis", sizes: FULL },
+      },
     ],
   }
 }

@@ -13,6 +13,7 @@ import { dirname, join } from "node:path"
 import { parseArgs } from "node:util"
 import { models } from "./models.mjs"
 import { compilePart } from "./parts/compile.mjs"
+import { deployPart } from "./parts/deploy.mjs"
 import { editorPart } from "./parts/editor.mjs"
 import { encoderPart } from "./parts/encoder.mjs"
 import { loaderPart } from "./parts/loader.mjs"
@@ -42,10 +43,17 @@ const PARTS = {
     for (const model of fromFiles) results.push(await loaderPart(setting, model))
     return results
   },
+  deploy: async (setting, { deployed }) => {
+    const results = []
+    for (const network of deployed) results.push(await deployPart(setting, network))
+    return results
+  },
 }
 
 /** Parts that PyTorch takes part in. */
-const WITH_TORCH = ["unet", "reclmis", "memory"]
+const WITH_TORCH = ["unet", "reclmis", "memory", "deploy"]
+/** What PyTorch's exporters need besides. */
+const FOR_EXPORT = ["onnx", "onnxscript"]
 
 const { values: options } = parseArgs({
   options: {
@@ -72,7 +80,7 @@ try {
 
 async function main() {
   const needsPython = !without.includes("torch") && only.some((part) => WITH_TORCH.includes(part))
-  const python = needsPython ? await pythonWithTorch(say) : undefined
+  const python = needsPython ? await pythonWithTorch(say, only.includes("deploy") ? FOR_EXPORT : []) : undefined
   const load = loadavg()[0]
   if (load > 0.5) {
     say(`other programs are running (load ${load.toFixed(1)}): the ratios below are worth little`)

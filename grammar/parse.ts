@@ -17,6 +17,7 @@ import { type Comment, lex, type Lexed } from "./lex.js"
 import { problemFact } from "./parse-facts.js"
 import { MdlParser } from "./parser.js"
 import { MAX_PROBLEMS } from "./recovery.js"
+import { lowerBound } from "./search.js"
 import { structure } from "./structure.js"
 
 export type { Comment } from "./lex.js"
@@ -39,25 +40,25 @@ let parser: MdlParser | undefined
 /** Parse a file. */
 export function parse(path: string, text: string): Parsed {
   const empty: SourceFile = { kind: "file", path, items: [], span: { file: path, start: 0, end: text.length } }
-  const tooLarge = (size: number, limit: number, unit: string): Parsed => {
+  const tooLarge = (limit: number, unit: string): Parsed => {
     const span = { file: path, start: 0, end: 0 }
-    const fact: SyntaxFact = { kind: "file-too-large", span, size, limit, unit }
+    const fact: SyntaxFact = { kind: "file-too-large", span, limit, unit }
     return { file: empty, comments: [], diagnostics: [describe(fact)], complete: false }
   }
-  if (text.length > MAX_LENGTH) return tooLarge(text.length, MAX_LENGTH, "characters")
+  if (text.length > MAX_LENGTH) return tooLarge(MAX_LENGTH, "characters")
   const lexed = lex(path, text)
-  if (lexed.tokens.length > MAX_TOKENS) return tooLarge(lexed.tokens.length, MAX_TOKENS, "words and symbols")
+  if (lexed.tokens.length > MAX_TOKENS) return tooLarge(MAX_TOKENS, "words and symbols")
   const structured = structure(path, lexed.tokens)
   const facts = [...lexed.facts, ...withDivisions(structured.facts, lexed.comments)]
   let file = empty
   if (!structured.tooDeep) {
     const built = read(path, text, structured.tokens, lexed)
     file = built.file
-    facts.push(...built.facts)
+    for (const fact of built.facts) facts.push(fact)
   }
   const complete = facts.length === 0
-  facts.push(...checkFile(file), ...numbersInComments(text, lexed))
-  return { file, comments: lexed.comments, diagnostics: limited(path, facts), complete }
+  const all = [...facts, ...checkFile(file), ...numbersInComments(text, lexed)]
+  return { file, comments: lexed.comments, diagnostics: limited(path, all), complete }
 }
 
 function read(path: string, text: string, tokens: IToken[], lexed: Lexed): { file: SourceFile; facts: SyntaxFact[] } {
@@ -77,11 +78,12 @@ function read(path: string, text: string, tokens: IToken[], lexed: Lexed): { fil
 /** `f(x, H // 2)`: a bracket left open on the line of a comment that looks like the rest of a division. */
 function withDivisions(facts: readonly SyntaxFact[], comments: readonly Comment[]): SyntaxFact[] {
   const divisions = comments.filter(({ ownLine, text }) => !ownLine && /^\/\/ *[\w.]+ *[,)\]}]/.test(text))
+  if (divisions.length === 0) return [...facts]
+  const firstAfter = (offset: number): Span | undefined =>
+    divisions[lowerBound(divisions.length, (at) => (divisions[at]?.span.start ?? 0) < offset)]?.span
   return facts.map((fact): SyntaxFact => {
-    if (fact.kind !== "unclosed-bracket" || divisions.length === 0) return fact
-    const division = divisions.find(({ span }) => fact.open.end <= span.start && span.end <= fact.noticed.start)
-    if (division === undefined) return fact
-    const { span } = division
+    const span = fact.kind === "unclosed-bracket" ? firstAfter(fact.open.end) : undefined
+    if (fact.kind !== "unclosed-bracket" || span === undefined || span.end > fact.noticed.start) return fact
     return { kind: "division-in-comment", span: { ...span, end: span.start + 2 } }
   })
 }

@@ -84,7 +84,11 @@ class Structurer {
   }
 
   run(): Structured {
-    this.input.forEach((token, index) => this.step(token, index))
+    for (const [index, token] of this.input.entries()) {
+      this.step(token, index)
+      // Nothing that is nested so deeply is read, and looking through all open brackets at every token would take for ever.
+      if (this.tooDeep) return { tokens: this.tokens, facts: this.facts, tooDeep: true }
+    }
     while (this.stack.length > 0) this.closeBefore(undefined)
     return { tokens: this.tokens, facts: this.facts, tooDeep: this.tooDeep }
   }

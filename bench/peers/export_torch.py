@@ -8,11 +8,11 @@ Batch normalisation is folded by both exporters. Inputs have the names that our 
 
 import contextlib
 import io
-import os
 import sys
 import warnings
 from pathlib import Path
 
+import onnx
 import torch
 from torch import nn
 from torch_peer import read_tensors, serve
@@ -46,7 +46,8 @@ class Exporter:
         else:
             self.net = Inference(load_reclmis(RecLMIS(Sizes(**sizes)), lambda name, shape: tensors[name].view(shape)))
             ids = torch.randint(sizes["vocabulary"], (2, tokens))
-            self.inputs = {"image": image, "note_ids": ids, "note_valid": torch.arange(tokens) < torch.tensor([[3], [tokens]])}
+            valid = torch.arange(tokens) < torch.tensor([[3], [tokens]])
+            self.inputs = {"image": image, "note_ids": ids, "note_valid": valid}
             self.outputs = ["poi", "woi", "probability"]
         self.net.eval()
         # the kernel that PyTorch itself takes for attention in use has no form in ONNX
@@ -58,7 +59,7 @@ class Exporter:
         inputs = {name: value if free_batch else value[:1] for name, value in self.inputs.items()}
         if dynamo:
             batch = torch.export.Dim("N", min=1, max=4096)
-            free = {"dynamic_shapes": {name: {0: batch} for name in inputs}} if free_batch else {}
+            free = {"dynamic_shapes": tuple({0: batch} for _ in inputs)} if free_batch else {}
         else:
             free = {"dynamic_axes": {name: {0: "N"} for name in [*inputs, *self.outputs]}} if free_batch else {}
         names = {"input_names": list(inputs), "output_names": self.outputs}
@@ -68,7 +69,7 @@ class Exporter:
                 self.net, tuple(inputs.values()), file, opset_version=OPSET[dynamo], dynamo=dynamo,
                 **({"external_data": False, "verbose": False} if dynamo else {}), **names, **free,
             )  # fmt: skip
-        return {"bytes": os.path.getsize(file)}
+        return {"nodes": len(onnx.load(file, load_external_data=False).graph.node)}
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ export const ERROR_EXAMPLES = {
     fix: "Integers are exact up to 2^53, other numbers are 64-bit floats.",
   },
   "file-too-large": {
-    fact: { kind: "file-too-large", span: NOWHERE, size: 700_000, limit: 500_000, unit: "characters" },
+    fact: { kind: "file-too-large", span: NOWHERE, limit: 500_000, unit: "characters" },
     fix: "Split the file and import the parts.",
   },
   // ------------------------------------------------------------------------------------------------ brackets

@@ -58,6 +58,8 @@ const SHAPES = {
       "src/runtime/ablation/result.ts",
       ["AblationResult", "VariantResult", "SeedResult", "OverSeeds", "Comparison", "MissingMember"],
     ],
+    ["src/cli/ablate-engine.ts", ["SubmittedSweep"]],
+    ["src/runtime/ablation/slurm/slurm-engine.ts", ["LeftJob"]],
     ["src/runtime/ablation/plan.ts", ["Budget"]],
     ["src/runtime/runs/run-folder.ts", ["RunData"]],
     ["src/runtime/runs/run-log.ts", ["Ending"]],
@@ -78,6 +80,7 @@ const SHAPES = {
   export: [
     ["src/runtime/deployment/export-model.ts", ["ExportResult"]],
     ["src/compiler/targets/onnx/export.ts", ["ExportedTensor"]],
+    ["src/compiler/targets/onnx/open-sizes.ts", ["OpenSize"]],
     ["src/runtime/deployment/write-onnx.ts", ["DataFileRecord"]],
     ["src/runtime/deployment/calibrate.ts", ["RoundingReport"]],
     ["src/runtime/onnx/parity.ts", ["ParityReport", "ParityCase", "OutputDifference"]],

@@ -11,7 +11,8 @@
  *   - slurmd is killed and started again, while a member trains: the member does not notice;
  *   - the node is killed with all that runs on it, and `mdl ablate` too; Slurm starts the member again, and the same
  *     command finds the job;
- *   - the node is killed once more, and Slurm may not start the member again: the engine submits it.
+ *   - the node is killed once more, and Slurm may not start the member again: the engine submits it;
+ *   - that job is cancelled: the member leaves a checkpoint, and the engine submits it again.
  * In the end both sweeps are the same, scores and weights bit for bit. (`npm test` has the engine on a Slurm that is made
  * up, for what a real one does not do on demand: accounting, other ends of a task, crashes at a given line.)
  */
@@ -20,12 +21,15 @@ import { once } from "node:events"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { isDeepStrictEqual, parseArgs } from "node:util"
 import { startCluster } from "./cluster.mjs"
 import { installSlurm } from "./install.mjs"
 
 const MDL = fileURLToPath(new URL("../../bin/mdl.mjs", import.meta.url))
+/** It takes two; a busy machine may need more. */
+const MINUTES = 10
 const MEMBERS = ["Small/seed-1", "without_note/seed-1"]
 
 const MODEL = `
@@ -133,10 +137,19 @@ async function test() {
   say("the engine submitted it again")
   cluster.ask("scontrol", ["update", `JobId=${jobs()[0].job}_0`, "StartTime=now"])
 
+  const stood = steps(MEMBERS[1])
+  await cluster.until(`${MEMBERS[1]} trains again`, () => steps(MEMBERS[1]) > stood, 90)
+  cluster.ask("scancel", [String(jobs()[1].job)])
+  await second.hears("it is submitted again (2 of 2)")
+  expect(/CANCELLED/.test(second.said.stderr), "the reason is named")
+  expect(!isDone(MEMBERS[1]), "the member was in the middle of its training")
+  expect(/SIGTERM: finishing the step and writing a checkpoint/.test(log(MEMBERS[1])), "it left a checkpoint")
+  say(`the job was cancelled at step ${steps(MEMBERS[1])} of ${MEMBERS[1]}; the engine submitted it again`)
+
   const results = [await second.ended, await local.ended]
   for (const { code, stderr } of results) expect(code === 0, `mdl ablate ended with ${code}:\n${stderr}`)
   for (const name of MEMBERS) expect(/from step [1-9]/.test(log(name)), `${name} went on from a checkpoint`)
-  expect(jobs().length === 2, `two jobs were submitted: ${JSON.stringify(jobs())}`)
+  expect(jobs().length === 3, `three jobs were submitted: ${JSON.stringify(jobs())}`)
   for (const name of MEMBERS) {
     const [there, here] = ["slurm", "local"].map((run) => evaluation(run, name))
     // Time is the machine's.
@@ -183,6 +196,7 @@ function ablate(run, words) {
     })
   return {
     child,
+    said,
     ended: once(child, "close").then(([code]) => ({ code, ...said })),
     hears: (text, seconds) =>
       cluster
@@ -198,9 +212,17 @@ function mdl(words) {
 
 const inRun = (name, file) => join(work, "slurm", "runs", name, file)
 const isDone = (name) => existsSync(inRun(name, "evaluation.json"))
-const log = (name) => readFileSync(join(work, "slurm", "logs", `${name.replace("/", ".")}.log`), "utf8")
+const logOf = (name) => join(work, "slurm", "logs", `${name.replace("/", ".")}.log`)
+const log = (name) => readFileSync(logOf(name), "utf8")
 const jobs = () => JSON.parse(readFileSync(join(work, "slurm", "slurm", "jobs.json"), "utf8")).jobs
 const evaluation = (run, name) => JSON.parse(readFileSync(join(work, run, "runs", name, "evaluation.json"), "utf8"))
+
+/** The ends of what the members wrote. */
+function memberLogs() {
+  return MEMBERS.filter((name) => existsSync(logOf(name)))
+    .map((name) => [`--- ${name}`, ...log(name).trimEnd().split("\n").slice(-15)].join("\n"))
+    .join("\n")
+}
 
 /** The last step in the log of a run. */
 function steps(name) {
@@ -212,6 +234,11 @@ function steps(name) {
 /** Far enough to have a checkpoint. */
 async function isTraining(name) {
   await cluster.until(`${name} trains`, () => steps(name) >= 20, 120)
+}
+
+async function tooLong() {
+  await delay(60_000 * MINUTES, undefined, { ref: false })
+  throw new Error(`it is not done after ${MINUTES} minutes`)
 }
 
 /** A node that is away for so long that Slurm notices. */
@@ -238,11 +265,11 @@ let failed = false
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
   process.once(signal, () => void cleanUp().then(() => process.exit(1)))
 try {
-  await test()
+  await Promise.race([test(), tooLong()])
   say("nothing is lost")
 } catch (thrown) {
   failed = true
-  process.stderr.write(`failed: ${thrown.stack}\n${cluster?.logs() ?? ""}\n`)
+  process.stderr.write(`failed: ${thrown.stack}\n${cluster?.logs() ?? ""}\n${memberLogs()}\n`)
 }
 await cleanUp()
 process.exitCode = failed ? 1 : 0

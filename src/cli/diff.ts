@@ -9,6 +9,7 @@ import type { CheckpointFit, CheckpointTensor } from "../compiler/diff/checkpoin
 import type { LossChange } from "../compiler/diff/loss-weights.js"
 import type { OperationChange } from "../compiler/diff/operation-changes.js"
 import { openSide } from "../runtime/model-side.js"
+import { requirePageName, writeDiff } from "../runtime/pictures/write-picture.js"
 import { engineering, grouped, print, printJson, table } from "./output.js"
 
 /** What --json gives. */
@@ -23,18 +24,23 @@ export function diffCommand(): Command {
     .argument("<a>", "before: file.mdl#name, REVISION:file.mdl#name of a git revision, or an exported file.onnx")
     .argument("<b>", "after, likewise; `#name` alone means the same file")
     .option("--tensors", "list what of a checkpoint of the first fits the second, tensor by tensor")
+    .option("--html <file>", "also write both pictures, side by side, with what changed lit, as one HTML file")
     .option("--json", "print as JSON, with the patch that turns the one into the other")
-    .action(async (a: string, b: string, options: { json?: boolean; tensors?: boolean }) => {
+    .action(async (a: string, b: string, options: { json?: boolean; tensors?: boolean; html?: string }) => {
+      if (options.html !== undefined) requirePageName(options.html)
       const before = await openSide(a, "before")
       const after = await openSide(b.startsWith("#") ? `${fileOf(a)}${b}` : b, "after")
       const known = before.weights !== undefined && after.weights !== undefined
       const weightsDiffer = known ? before.weights !== after.weights : null
       const report: DiffReport = { ...diffModels(before.model, after.model), weightsDiffer }
+      const weights = weightsDiffer === null ? undefined : `weights: ${weightsDiffer ? "they differ" : "the same"}`
+      const bytes = options.html === undefined ? 0 : await writeDiff(report, before, after, options.html, weights)
       if (options.json) printJson(report)
       else {
         print(formatDiff(report))
-        if (weightsDiffer !== null) print(`weights: ${weightsDiffer ? "they differ" : "the same"}`)
+        if (weights !== undefined) print(weights)
         if (options.tensors) print(`\n${formatTensors(report.checkpoint)}`)
+        if (options.html !== undefined) print(`\n${options.html} (${(bytes / 1e6).toFixed(2)} MB)`)
       }
     })
 }

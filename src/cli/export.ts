@@ -97,7 +97,8 @@ export function exportCommand(): Command {
 
 /** The result as a person reads it. */
 export function formatExport(result: ExportResult): string {
-  const { file, textFile, opset, bytes, nodes, initializers, inputs, outputs, openSizes, weights, notes } = result
+  const { file, textFile, opset, bytes, nodes, initializers, inputs, outputs, leftOut, openSizes, weights, notes } =
+    result
   const types = (tensors: ExportResult["inputs"]): string =>
     tensors.map(({ name, dtype, shape }) => `${name}: ${dtype}[${shape.join(", ")}]`).join(", ")
   const from =
@@ -110,12 +111,17 @@ export function formatExport(result: ExportResult): string {
     const steps = step === 1 ? "" : ` in steps of ${step}`
     return `${name} from ${least}${most === undefined ? "" : ` to ${most}`}${steps} (${usual} in the text)`
   })
+  const absent = [
+    leftOut.sections.length > 0 ? `sections ${leftOut.sections.join(", ")}` : "",
+    leftOut.losses.length > 0 ? `losses ${leftOut.losses.join(", ")}` : "",
+  ].filter((text) => text !== "")
   const lines = [
     `${pc.bold(file)}`,
     `  opset ${opset}, ${megabytes(bytes)}, ${grouped(nodes)} nodes, ${grouped(initializers)} constants`,
     ...(result.data ? [`  beside   ${result.data.location}, ${megabytes(result.data.bytes)} of weights`] : []),
     `  inputs   ${types(inputs)}`,
     `  outputs  ${types(outputs)}`,
+    ...(absent.length > 0 ? [`  left out ${absent.join("; ")} (training only)`] : []),
     ...(open.length > 0 ? [`  open     ${open.join(", ")}`] : []),
     `  weights  ${from}${result.storage === "f32" ? "" : `, stored as ${result.storage}`}`,
     ...(textFile === undefined ? [] : [`  as text  ${textFile}`]),

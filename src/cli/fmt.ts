@@ -9,14 +9,24 @@ import { randomBytes } from "node:crypto"
 import { chmod, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import { text as readAll } from "node:stream/consumers"
-import { Command } from "commander"
+import { Command, InvalidArgumentError } from "commander"
 import pc from "picocolors"
 import { renderTerminal } from "../compiler/diagnostics/render.js"
+import { formattedRange } from "../compiler/editing/formatting.js"
+import { SourceLines } from "../compiler/diagnostics/source-lines.js"
 import { format, NotFormattableError } from "../compiler/format/format.js"
 import { UserError } from "../runtime/user-error.js"
 
 interface FmtOptions {
   readonly check?: true
+  readonly stdinFilepath?: string
+  readonly range?: LineRange
+}
+
+/** Lines, the first and the last that are meant, from 1. */
+interface LineRange {
+  readonly from: number
+  readonly to: number
 }
 
 /** What became of one file. */
@@ -30,7 +40,11 @@ export function fmtCommand(): Command {
     .description("format files in the one style there is")
     .argument("<file...>", "files to format; - reads standard input and writes standard output")
     .option("--check", "change nothing; list files that are not formatted, and fail if there are any")
+    .option("--range <from:to>", "only the definitions that these lines touch; of one file", lineRange)
+    .option("--stdin-filepath <path>", "what standard input is called in messages")
     .action(async (files: string[], options: FmtOptions) => {
+      if (options.range && files.length > 1)
+        throw new UserError("--range is about the lines of one file; name only that")
       let failed = false
       for (const file of files) {
         const outcome = file === STDIN ? await formatStdin(options) : await formatFile(file, options)
@@ -43,7 +57,7 @@ export function fmtCommand(): Command {
 
 async function formatStdin(options: FmtOptions): Promise<Outcome> {
   const source = await readAll(process.stdin)
-  const formatted = await formatOrExplain(source, "<stdin>")
+  const formatted = await formatOrExplain(source, options.stdinFilepath ?? "<stdin>", options.range)
   if (formatted === undefined) return "refused"
   if (!options.check) process.stdout.write(formatted)
   return formatted === source ? "unchanged" : "changed"
@@ -51,7 +65,7 @@ async function formatStdin(options: FmtOptions): Promise<Outcome> {
 
 async function formatFile(file: string, options: FmtOptions): Promise<Outcome> {
   const source = await readSource(file)
-  const formatted = await formatOrExplain(source, file)
+  const formatted = await formatOrExplain(source, file, options.range)
   if (formatted === undefined) return "refused"
   if (formatted === source) return "unchanged"
   if (!options.check) await replace(file, formatted)
@@ -59,9 +73,9 @@ async function formatFile(file: string, options: FmtOptions): Promise<Outcome> {
 }
 
 /** The formatted text; nothing when it has errors, which are then on standard error. */
-async function formatOrExplain(source: string, path: string): Promise<string | undefined> {
+async function formatOrExplain(source: string, path: string, range?: LineRange): Promise<string | undefined> {
   try {
-    return await format(source, path)
+    return range === undefined ? await format(source, path) : await formatLines(source, path, range)
   } catch (error) {
     if (!(error instanceof NotFormattableError)) throw error
     // Not a terminal is `undefined` here, whatever the type says.
@@ -69,6 +83,24 @@ async function formatOrExplain(source: string, path: string): Promise<string | u
     process.stderr.write(`${renderTerminal(error.diagnostics, new Map([[path, source]]), { colour })}\n`)
     return undefined
   }
+}
+
+/** The text with the definitions formatted that some of the lines belong to. */
+async function formatLines(text: string, path: string, { from, to }: LineRange): Promise<string> {
+  const lines = new SourceLines(text)
+  if (from > lines.count) throw new UserError(`--range: ${path} has ${lines.count} lines, there is no line ${from}`)
+  const edits = await formattedRange({ path, text }, lines.start(from), lines.start(to) + lines.content(to).length)
+  // From the last to the first, so that places before an edit stay what they are.
+  return [...edits]
+    .sort((a, b) => b.span.start - a.span.start)
+    .reduce((now, { span, text: insert }) => now.slice(0, span.start) + insert + now.slice(span.end), text)
+}
+
+function lineRange(written: string): LineRange {
+  const [, from, to = from] = /^(\d+)(?::(\d+))?$/.exec(written) ?? []
+  const range = { from: Number(from), to: Number(to) }
+  if (range.from >= 1 && range.to >= range.from) return range
+  throw new InvalidArgumentError("Write two line numbers, as in 10:20.")
 }
 
 async function readSource(file: string): Promise<string> {

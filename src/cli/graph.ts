@@ -9,7 +9,7 @@ import { basename } from "node:path"
 import { Command, Option } from "commander"
 import { openSide } from "../runtime/model-side.js"
 import { drawn, EDITORS, type Editor } from "../runtime/pictures/side.js"
-import { requirePictureName, writeGraph } from "../runtime/pictures/write-graph.js"
+import { requirePictureName, writeGraph } from "../runtime/pictures/write-picture.js"
 import { print, printJson } from "./output.js"
 
 interface GraphFlags {
@@ -32,8 +32,7 @@ export function graphCommand(): Command {
     .option("--json", "print the picture as JSON; a file is then written only with --out")
     .action(async (reference: string, { out, openIn, json }: GraphFlags) => {
       if (out !== undefined) requirePictureName(out)
-      const { model, text } = await openSide(reference)
-      const side = drawn(model, text)
+      const side = drawn(await openSide(reference))
       if (json) {
         if (out !== undefined) await writeGraph(side, out, { editor: openIn })
         printJson(side.picture)

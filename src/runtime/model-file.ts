@@ -11,6 +11,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync, 
 import { dirname, isAbsolute, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import pc from "picocolors"
+import { MAX_LENGTH } from "../../grammar/parse.js"
 import { compile, type CompileOptions, type CompileResult } from "../compiler/compile.js"
 import { type DataFile, DataFileProblem } from "../compiler/data-files/data-file.js"
 import { findTensor } from "../compiler/data-files/find-tensor.js"
@@ -68,7 +69,7 @@ export function fileHost(folder: string, first?: string): SourceHost {
       const file = isStandard ? resolve(PACKAGE_ROOT, `${path}.mdl`) : resolve(path)
       const home = isStandard ? resolve(PACKAGE_ROOT, "std") : resolve(folder)
       const isFirst = first !== undefined && file === resolve(first)
-      return isFirst || isFileIn(home, file) ? readFileSync(file, "utf8") : undefined
+      return isFirst || isFileIn(home, file) ? beginning(file) : undefined
     },
     tensor(path, name) {
       const file = resolve(path)
@@ -77,6 +78,16 @@ export function fileHost(folder: string, first?: string): SourceHost {
     },
   }
 }
+
+/** A text as far as it can be read as MDL: one beyond the limit is refused, and need not be held in memory for that. */
+function beginning(file: string): string {
+  const { size } = statSync(file)
+  if (size <= MOST_BYTES) return readFileSync(file, "utf8")
+  return new TextDecoder().decode(dataFile(file).read(0, MOST_BYTES))
+}
+
+/** A character takes at most four bytes, and one of four is two units of length: this is always more than the limit. */
+const MOST_BYTES = 4 * MAX_LENGTH
 
 /** The tensor `name` of a data file that the text calls `path`. @throws DataFileProblem */
 export function heldTensor(file: DataFile, path: string, name: string | undefined): HeldTensor {

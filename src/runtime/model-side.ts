@@ -14,6 +14,8 @@ import { ModelError, parseReference, requireModel } from "./model-file.js"
 import { UserError } from "./user-error.js"
 
 export interface ModelSide {
+  /** as it was asked for */
+  readonly reference: string
   readonly model: ElaboratedModel
   /** what it was written as */
   readonly text: ModelText
@@ -29,14 +31,14 @@ export interface ModelSide {
  */
 export async function openSide(text: string, side?: string): Promise<ModelSide> {
   try {
-    return await readSide(text)
+    return { reference: text, ...(await readSide(text)) }
   } catch (error) {
     if (!(error instanceof ModelError) || side === undefined) throw error
     throw new UserError(`the model ${side} (${text}) does not compile\n\n${error.message}`, { cause: error })
   }
 }
 
-async function readSide(text: string): Promise<ModelSide> {
+async function readSide(text: string): Promise<Omit<ModelSide, "reference">> {
   const reference = parseReference(text)
   const { path, selector } = reference
   if (path.endsWith(".onnx")) return readExportedSource(path, selector)

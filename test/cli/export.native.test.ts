@@ -4,8 +4,10 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "v
 import { exportCommand } from "../../src/cli/export.js"
 import { decodeModel } from "../../src/compiler/targets/onnx/decode.js"
 import { buildTrainer } from "../../src/compiler/trainer.js"
-import { exportModel, ParityFailed } from "../../src/runtime/deployment/export-model.js"
+import { exportModel, ParityFailed, toOnnx } from "../../src/runtime/deployment/export-model.js"
+import { compareWithTrainer } from "../../src/runtime/deployment/compare-with-trainer.js"
 import { compileRun, openExportSource } from "../../src/runtime/deployment/export-source.js"
+import { readExportedSource } from "../../src/runtime/deployment/exported-source.js"
 import { initialValues } from "../../src/runtime/deployment/initial-values.js"
 import { parseReference, requireModel } from "../../src/runtime/model-file.js"
 import { openOnnxPredictor } from "../../src/runtime/prediction/onnx-predictor.js"
@@ -81,6 +83,43 @@ describe("export of a run", () => {
     expect(readdirSync(workshop.folder).filter((name) => name.includes("none"))).toEqual([])
   })
 
+  it("leaves sizes open on request, and compares at others with the model compiled there", async () => {
+    const { stdout, error } = await cli(run, "-o", out("open.onnx"), "--json", "--dynamic", "H,W, T")
+    expect(error).toBeUndefined()
+    const result = JSON.parse(stdout) as Awaited<ReturnType<typeof exportModel>>
+    expect(result.inputs.map(({ shape }) => shape.join())).toEqual(["N,3,H,W", "N,T", "N,T"])
+    expect(result.openSizes).toEqual({
+      H: { usual: 32, least: 8, step: 8 },
+      W: { usual: 32, least: 8, step: 8 },
+      T: { usual: 12, least: 1, step: 1 },
+    })
+    expect(result.parity).toMatchObject({ passed: true })
+    const cases = result.parity!.cases.map(({ kind, batch, sizes }) => [kind, batch, sizes])
+    expect(cases.slice(4)).toEqual([
+      ["random", 2, { H: 40, W: 24, T: 14 }],
+      ["random", 2, { H: 24, W: 48, T: 10 }],
+    ])
+    const predictor = await openOnnxPredictor(out("open.onnx"), 1)
+    expect(predictor.ports.image.size).toEqual({ height: 32, width: 32 })
+    await predictor.close()
+    const { model } = await readExportedSource(out("open.onnx"))
+    expect(Object.fromEntries(model.graph.sizes)).toEqual({ H: 32, W: 32, T: 12 })
+  })
+
+  it("finds a file that is not the trainer's, at every size", async () => {
+    const source = await openExportSource(run, { checkpoint: "last" })
+    const exported = toOnnx(source, 17, { dynamic: ["H"] })
+    const parameters = new Map([...source.parameters].map(([name, values]) => [name, values.map((v) => v + 0.01)]))
+    const { bytes: onnx } = toOnnx({ ...source, parameters }, 17, { dynamic: ["H"] })
+    const common = { source, exported, onnx, tolerance: 1e-4, wasm: false, data: undefined }
+    const { report } = await compareWithTrainer(common)
+    expect(report.passed).toBe(false)
+    expect(report.cases).toHaveLength(6)
+    for (const { outputs } of report.cases)
+      expect(Math.max(...outputs.map(({ maxAbs }) => maxAbs))).toBeGreaterThan(1e-4)
+    expect((await compareWithTrainer({ ...common, onnx: exported.bytes })).report.passed).toBe(true)
+  })
+
   it("rounds to 8 bits by cases of the run's data, and says what that costs; in WebAssembly too", async () => {
     const { stdout, error } = await cli(
       run,
@@ -150,6 +189,26 @@ describe("export of a run", () => {
 })
 
 describe("export of an untrained model", () => {
+  it("is compared on real inputs when a data set is named, which must be there", async () => {
+    const source = `${workshop.model}#Blind`
+    const { parity, notes } = await exportModel({ source, out: out("real.onnx"), data: workshop.data })
+    expect(parity!.cases.map(({ kind, batch }) => `${kind} ${batch}`)).toEqual([
+      "random 1",
+      "random 3",
+      "real 1",
+      "real 3",
+    ])
+    expect([parity!.passed, notes]).toEqual([true, []])
+    await expect(exportModel({ source, out: out("no.onnx"), data: out("nowhere") })).rejects.toThrow(/does not exist/)
+    await expect(exportModel({ source: run, out: out("no.onnx"), data: out("nowhere") })).rejects.toThrow(
+      /does not exist/,
+    )
+    expect((await cli(source, "-o", out("no.onnx"), "--data", workshop.data, "--no-parity")).error).toMatchObject({
+      message: "--data is what to compare on: it and --no-parity exclude each other",
+    })
+    expect(existsSync(out("no.onnx"))).toBe(false)
+  })
+
   it("starts from the values that TensorFlow would", async () => {
     const { model } = requireModel(parseReference(`${workshop.model}#Looking`))
     const folder = out("trainer")

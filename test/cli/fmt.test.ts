@@ -111,3 +111,35 @@ describe("mdl fmt", () => {
     await expect(fmt(folder)).rejects.toMatchObject({ message: `${folder} cannot be read: it is a directory` })
   })
 })
+
+describe("mdl fmt --range", () => {
+  const three = "fn f( x )=x\n\nfn g( y )=y\n\nfn h( z )=z\n"
+
+  test.each([
+    ["3:3", "fn f( x )=x\n\nfn g(y) = y\n\nfn h( z )=z\n"],
+    ["3", "fn f( x )=x\n\nfn g(y) = y\n\nfn h( z )=z\n"],
+    ["1:3", "fn f(x) = x\n\nfn g(y) = y\n\nfn h( z )=z\n"],
+    ["2:2", three],
+    ["4:99", "fn f( x )=x\n\nfn g( y )=y\n\nfn h(z) = z\n"],
+  ])("%s changes only the definitions there", async (range, expected) => {
+    const path = file("a.mdl", three)
+    await fmt("--range", range, path)
+    expect(readFileSync(path, "utf8")).toBe(expected)
+  })
+
+  test("refuses what is no range, a line that is not there, and several files", async () => {
+    const path = file("a.mdl", three)
+    await expect(fmt("--range", "3-4", path)).rejects.toThrow("two line numbers")
+    await expect(fmt("--range", "4:3", path)).rejects.toThrow("two line numbers")
+    await expect(fmt("--range", "70:80", path)).rejects.toThrow("there is no line 70")
+    await expect(fmt("--range", "1:2", path, path)).rejects.toThrow("one file")
+    expect(readFileSync(path, "utf8")).toBe(three)
+  })
+})
+
+test("mdl fmt --stdin-filepath names standard input in messages", async () => {
+  vi.spyOn(process, "stdin", "get").mockReturnValue(Readable.from(["fn f("]) as typeof process.stdin)
+  await fmt("-", "--stdin-filepath", "src/model.mdl")
+  expect(err).toContain("--> src/model.mdl:1:6")
+  expect(process.exitCode).toBe(1)
+})

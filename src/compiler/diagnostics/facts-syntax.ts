@@ -33,7 +33,6 @@ export type SyntaxFact =
   | {
       readonly kind: "file-too-large"
       readonly span: Span
-      readonly size: number
       readonly limit: number
       readonly unit: string
     }
@@ -244,9 +243,9 @@ export const SYNTAX_FACTS = {
   "file-too-large": {
     code: "MDL1007",
     severity: "error",
-    describe: ({ span, size, limit, unit }) => ({
+    describe: ({ span, limit, unit }) => ({
       title: "File is too large",
-      labels: [at(span, `it has ${size} ${unit}; at most ${limit} are read`)],
+      labels: [at(span, `it has too many ${unit}: at most ${limit} are read`)],
       hint: "an MDL file describes a model; keep weights and data in files of their own",
     }),
   },

@@ -16,7 +16,11 @@ export async function formatted({ path, text }: Pick<Module, "path" | "text">): 
 }
 
 /** The edits that format the definitions between two offsets. @throws NotFormattableError */
-export async function formattedRange({ path, text }: Module, start: number, end: number): Promise<readonly Edit[]> {
+export async function formattedRange(
+  { path, text }: Pick<Module, "path" | "text">,
+  start: number,
+  end: number,
+): Promise<readonly Edit[]> {
   const whole = await format(text, path)
   const [before, after] = [parse(path, text).file.items, parse(path, whole).file.items]
   return before.flatMap(({ span }, i) => {

@@ -7,6 +7,7 @@
  */
 
 import type { Comment } from "../../../grammar/lex.js"
+import { lowerBound } from "../../../grammar/search.js"
 import type { Place } from "./places.js"
 
 export interface Attached {
@@ -33,29 +34,29 @@ export function attach(text: string, root: Place, comments: readonly Comment[]):
     return made
   }
 
+  const bare = new BareText(text, comments)
   for (const comment of comments) {
     const { start, end } = comment.span
     const path = enclosing(root, start)
     const around = path[path.length - 1] ?? root
-    const before = lastBefore(around.children, start)
-    const next = around.children[before === undefined ? 0 : around.children.indexOf(before) + 1]
-    const gapBefore = before === undefined ? undefined : stripped(text, before.end, start)
-    const gapAfter = next === undefined ? undefined : stripped(text, end, next.start)
+    const position = lastIndexBefore(around.children, start, (place) => place.end)
+    const before = around.children[position]
+    const next = around.children[position + 1]
+    const gapBefore = before === undefined ? undefined : bare.between(before.end, start)
+    const gapAfter = next === undefined ? undefined : bare.between(end, next.start)
     const reachesNext =
-      next?.takesAbove === true && gapAfter !== undefined && /^(?:[\s(]*|[\s()]*\|>[\s(]*|\s*\.\.\.\s*)$/.test(gapAfter)
+      next?.takesAbove === true && gapAfter !== undefined && /^(?:\(*|[()]*\|>\(*|\.\.\.)$/.test(gapAfter)
     const betweenSteps = reachesNext && gapAfter.includes("|>")
     const reachesBefore =
-      before?.takesAfter === true &&
-      gapBefore !== undefined &&
-      (betweenSteps ? /^[\s)]*$/ : /^\s*,?\s*$/).test(gapBefore)
-    const opens = around.hasBody && /\{\s*$/.test(stripped(text, before?.end ?? around.start, start))
+      before?.takesAfter === true && gapBefore !== undefined && (betweenSteps ? /^\)*$/ : /^,?$/).test(gapBefore)
+    const opens = around.hasBody && bare.lastBetween(before?.end ?? around.start, start) === "{"
 
     if (opens && next === undefined && !comment.ownLine) of(around).open.push(comment)
     else if (opens && !comment.ownLine && next !== undefined && reachesNext) of(around).open.push(comment)
     else if (!comment.ownLine && before !== undefined && reachesBefore) of(before).after.push(comment)
     else if (next !== undefined && reachesNext) of(next).above.push(comment.ownLine ? comment : plain(comment))
     else if (before !== undefined && reachesBefore) of(before).after.push(comment)
-    else if (around.hasBody && /^\s*\}$/.test(stripped(text, end, around.end))) of(around).inside.push(comment)
+    else if (around.hasBody && bare.between(end, around.end) === "}") of(around).inside.push(comment)
     else if (around === root) of(around).inside.push(comment)
     else of(path.findLast(({ takesAbove }) => takesAbove) ?? root).above.push(plain(comment))
   }
@@ -78,24 +79,57 @@ function enclosing(root: Place, position: number): Place[] {
   return path
 }
 
-/** The last of the places, which are in order, that ends (or begins) at or before a position. */
-function lastBefore(
-  places: readonly Place[],
-  position: number,
-  edge: (place: Place) => number = (place) => place.end,
-): Place | undefined {
-  let low = 0
-  let high = places.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const place = places[middle]
-    if (place !== undefined && edge(place) <= position) low = middle + 1
-    else high = middle
-  }
-  return places[low - 1]
+function lastIndexBefore(places: readonly Place[], position: number, edge: (place: Place) => number): number {
+  const isBefore = (at: number): boolean => edge(places[at] as Place) <= position
+  return lowerBound(places.length, isBefore) - 1
 }
 
-/** A piece of the text without the comments in it. */
-function stripped(text: string, start: number, end: number): string {
-  return text.slice(start, end).replace(/\/\/[^\n]*/g, "")
+/** The last of the places, which are in order, that ends (or begins) at or before a position. */
+function lastBefore(places: readonly Place[], position: number, edge: (place: Place) => number): Place | undefined {
+  return places[lastIndexBefore(places, position, edge)]
+}
+
+/** No gap with so much in it is one that a comment reaches over. */
+const LONGEST_GAP = 200
+
+/**
+ * The text without comments and blanks. It is made once, and pieces of it are short: a thousand comments in a row must not
+ * each look through all that follow.
+ */
+class BareText {
+  private readonly text: string
+  /** where each character of it stands in the whole text */
+  private readonly offsets: readonly number[]
+
+  constructor(whole: string, comments: readonly Comment[]) {
+    const offsets: number[] = []
+    const add = (from: number, to: number): void => {
+      for (let at = from; at < to; at++) if (!/\s/.test(whole[at] ?? " ")) offsets.push(at)
+    }
+    let at = 0
+    for (const { span } of comments) {
+      add(at, span.start)
+      at = span.end
+    }
+    add(at, whole.length)
+    this.offsets = offsets
+    this.text = offsets.map((offset) => whole[offset]).join("")
+  }
+
+  /** What stands between two places; of a long piece, the beginning. */
+  between(start: number, end: number): string {
+    const from = this.index(start)
+    return this.text.slice(from, Math.min(this.index(end), from + LONGEST_GAP))
+  }
+
+  /** The last character between two places. */
+  lastBetween(start: number, end: number): string | undefined {
+    const at = this.index(end) - 1
+    return at >= this.index(start) ? this.text[at] : undefined
+  }
+
+  /** How many of its characters stand before a place. */
+  private index(offset: number): number {
+    return lowerBound(this.offsets.length, (at) => (this.offsets[at] ?? 0) < offset)
+  }
 }

@@ -7,7 +7,7 @@
  * finds nearest neighbours by a quotient of its own, which is computed here to see whether it picks the same elements.
  */
 
-import { constant, type Dim } from "../ir/dims.js"
+import { asConstant, constant, type Dim } from "../ir/dims.js"
 import type { Attributes } from "../ir/graph.js"
 import {
   collectImage,
@@ -171,6 +171,19 @@ function picksTheSame(map: AxisMap, scale: number): boolean {
 }
 
 function onnxResize(context: OnnxContext): readonly string[] {
+  const centres = { string: isAligned(context.attributes) ? "align_corners" : "half_pixel" }
+  const mode = modeOf(context.attributes)
+  const interpolation = {
+    bilinear: { mode: { string: "linear" }, coordinate_transformation_mode: centres },
+    bicubic: { mode: { string: "cubic" }, coordinate_transformation_mode: centres, cubic_coeff_a: { float: -0.75 } },
+  }
+  const result = context.outputTypes[0]!.shape
+  const spatial = [...context.inputTypes[0]!.shape.slice(2), ...result.slice(2)]
+  if ((mode === "bilinear" || mode === "bicubic") && spatial.some((dim) => asConstant(dim) === undefined)) {
+    // With sizes left open, ONNX Runtime finds the scales from those that it is given.
+    const inputs = [context.inputs[0]!, "", "", context.shape(result, "exact")]
+    return context.node("Resize", inputs, interpolation[mode])
+  }
   const sizes = (shape: readonly Dim[]): [number, number] => [context.size(shape[2]!), context.size(shape[3]!)]
   const from = sizes(context.inputTypes[0]!.shape)
   const to = sizes(context.outputTypes[0]!.shape)
@@ -180,8 +193,7 @@ function onnxResize(context: OnnxContext): readonly string[] {
   const scales = to.map((size, axis) => float32AtLeast(size / from[axis]!))
   const resized = (attributes: Readonly<Record<string, OnnxAttribute>>): readonly string[] =>
     context.node("Resize", [context.inputs[0]!, "", context.constant("f32", [4], [1, 1, ...scales])], attributes)
-  const centres = { string: isAligned(context.attributes) ? "align_corners" : "half_pixel" }
-  switch (modeOf(context.attributes)) {
+  switch (mode) {
     case "nearest":
       if (!maps.every((map, axis) => picksTheSame(map, scales[axis]!))) break
       return resized({
@@ -190,13 +202,8 @@ function onnxResize(context: OnnxContext): readonly string[] {
         nearest_mode: { string: "floor" },
       })
     case "bilinear":
-      return resized({ mode: { string: "linear" }, coordinate_transformation_mode: centres })
     case "bicubic":
-      return resized({
-        mode: { string: "cubic" },
-        coordinate_transformation_mode: centres,
-        cubic_coeff_a: { float: -0.75 },
-      })
+      return resized(interpolation[mode])
     case "area":
       if (!steps) break
       return context.node("AveragePool", context.inputs, { kernel_shape: { ints: steps }, strides: { ints: steps } })

@@ -27,11 +27,22 @@ export function dimList(attributes: Attributes, name: string): readonly Dim[] {
   return (value as readonly (number | Dim)[]).map(toDim)
 }
 
-/** The entries of a `dims` attribute as integers; throws when one still depends on a symbol (see `attributesAt`). */
+/** An attribute was to be a number and depends on a symbol. */
+export class UnsizedAttribute extends Error {
+  override readonly name = "UnsizedAttribute"
+  constructor(
+    attribute: string,
+    readonly dim: string,
+  ) {
+    super(`attribute ${attribute} has the entry ${dim}, which has no size yet`)
+  }
+}
+
+/** The entries of a `dims` attribute as integers. @throws UnsizedAttribute when one has no size (see `attributesAt`) */
 export function sizeList(attributes: Attributes, name: string): readonly number[] {
   return dimList(attributes, name).map((dim) => {
     const size = asConstant(dim)
-    if (size === undefined) throw new Error(`attribute ${name} has the entry ${format(dim)}, which has no size yet`)
+    if (size === undefined) throw new UnsizedAttribute(name, format(dim))
     return size
   })
 }

@@ -81,11 +81,14 @@ export function flowsOf(members: readonly Member[], graph: Graph): Flows {
     const first = to || shared === 0 ? shared + 1 : shared
     for (let level = first; level < maker.length; level++) at(maker[level - 1]).results.set(value, maker[level]!)
   }
-  /** the member that `reader` means, of those that hold `value` */
+  /**
+   * The member that `reader` means, of those that hold `value`: the maker where its name is read. Which of several names a
+   * tensor has in a record is not known; another name for it, where one is read, is then the likelier one.
+   */
   const asRead = (value: ValueId, maker: Member, reader: Member): Member => {
-    if (maker.names.some((name) => reader.words.has(name))) return maker
-    const others = (holders.get(value) ?? []).filter((one) => one !== maker && one !== reader)
-    return others.find(({ names }) => names.some((name) => reader.words.has(name))) ?? maker
+    const isRead = ({ names }: Member): boolean => names.some((name) => reader.words.has(name))
+    if (maker.names.length === 1 && isRead(maker)) return maker
+    return holders.get(value)?.find((one) => one !== maker && one !== reader && isRead(one)) ?? maker
   }
 
   for (const node of graph.nodes) {

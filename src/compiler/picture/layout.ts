@@ -54,7 +54,7 @@ export interface Layout {
 export const METRICS = { name: 13, what: 11.5, shape: 10.5, title: 12, line: 15.5, padding: 10, heading: 30 } as const
 
 /** Longer names and shapes are cut in the picture; facts and titles have them whole. */
-const MOST = { name: 34, what: 40, shape: 40 } as const
+const MOST = { name: 34, what: 48, shape: 40 } as const
 
 /** The lines of a box. */
 export function linesOf({ name, what, types, kind }: Box): BoxLines {

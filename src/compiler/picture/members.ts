@@ -12,7 +12,7 @@ import type { ElaboratedModel } from "../elaborate/model.js"
 import { formatType } from "../elaborate/values.js"
 import type { GraphNode, ValueId } from "../ir/graph.js"
 import { nameOf, type Part, partsOf, whatOf } from "./parts.js"
-import { namesOf, type Places, wordsOf } from "./places.js"
+import { namesOf, type Places, statementsOf, wordsOf } from "./places.js"
 
 /** What a box stands for. */
 export type MemberKind = "input" | "target" | "let" | "output" | "loss" | "call" | "operation"
@@ -43,7 +43,7 @@ export interface Member {
 /** The members of the whole model. */
 export function membersOf(model: ElaboratedModel, { model: text, module }: Variant, places: Places): readonly Member[] {
   const parts = [...partsOf(model.graph.nodes, places)]
-  const known = [...model.inputs.map(({ name }) => name), ...namesIn(parts)]
+  const known = [...model.inputs.map(({ name }) => name), ...statementsOf(text).flatMap(namesOf)]
   const inSections = new Set(model.sections.map(({ name }) => name))
   const members = text.members.flatMap((member): readonly Member[] => {
     if (member.kind === "train") return []

@@ -13,7 +13,7 @@ import { statementOf } from "../diff/outline.js"
 import type { Variant } from "../elaborate/ablations.js"
 import type { ElaboratedModel } from "../elaborate/model.js"
 import { formatType } from "../elaborate/values.js"
-import type { NodeId, ValueId } from "../ir/graph.js"
+import type { NodeId, Parameter, ValueId } from "../ir/graph.js"
 import { sizeOf } from "../ops/ndarray.js"
 import type { ModuleGraph } from "../resolve/modules.js"
 import { costsOf, type PartCosts } from "./costs.js"
@@ -71,10 +71,11 @@ export interface PictureSection extends PartCosts {
   readonly doc: string | null
 }
 
-export interface Picture {
+export interface Picture extends Omit<PartCosts, "trainingOnly"> {
   readonly model: string
   readonly variant: string
   readonly doc: string | null
+  readonly sizes: Readonly<Record<string, number>>
   /** in the order of the text */
   readonly sections: readonly PictureSection[]
   /** the whole model */
@@ -84,6 +85,8 @@ export interface Picture {
 
 /** Where what the graph and its differences name stands in a picture: paths of boxes, from the outside in, joined by `/`. */
 export interface PictureIndex {
+  /** a section is a group of boxes: `section:NAME` */
+  readonly sections: ReadonlyMap<string, ReadonlySet<string>>
   /** by the dotted name of a statement */
   readonly statements: ReadonlyMap<string, ReadonlySet<string>>
   readonly parameters: ReadonlyMap<string, ReadonlySet<string>>
@@ -128,6 +131,9 @@ export function drawModel(model: ElaboratedModel, { modules, variant }: ModelTex
       model: model.name,
       variant: model.variant,
       doc: model.doc ?? null,
+      sizes: Object.fromEntries(graph.sizes),
+      ...declared(() => true),
+      macs: costs(graph.nodes).macs,
       sections: sections(),
       root,
       views: views.all,
@@ -231,15 +237,19 @@ export function drawModel(model: ElaboratedModel, { modules, variant }: ModelTex
     return { file, line: known.position(start).line, lastLine: known.position(end).line }
   }
 
+  /** Learned values by where they are declared, as in `mdl summary`: a tensor may be read in another section. */
+  function declared(belongs: (parameter: Parameter) => boolean): Pick<PartCosts, "parameters" | "frozenParameters"> {
+    const own = graph.parameters.filter((parameter) => parameter.role === "param" && belongs(parameter))
+    const sum = (some: readonly Parameter[]): number => some.reduce((total, { shape }) => total + sizeOf(shape), 0)
+    return { parameters: sum(own), frozenParameters: sum(own.filter((parameter) => parameter.frozen)) }
+  }
+
   function sections(): readonly PictureSection[] {
     const written = sectionsOf(variant)
     return model.sections.map((section) => {
       const nodes = graph.nodes.filter(({ origin }) => origin.section === section.name)
       const { name, role, frozen: isFrozen, doc = null } = section
-      // By where they are declared, as in `mdl summary`: a tensor may be read in another section.
-      const own = graph.parameters.filter((one) => one.role === "param" && one.section === name)
-      const parameters = own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
-      const counts = { parameters, frozenParameters: isFrozen ? parameters : 0 }
+      const counts = declared((parameter) => parameter.section === name)
       return {
         name,
         role,
@@ -256,6 +266,9 @@ export function drawModel(model: ElaboratedModel, { modules, variant }: ModelTex
     const pathOf = (path: readonly Member[]): string => path.map((member) => ids.get(member)!).join("/")
     const paths = flows.paths.map(pathOf)
     const index = emptyIndex()
+    for (const { name } of model.sections) {
+      if (members.some(({ section }) => section === name)) add(index.sections, name, `section:${name}`)
+    }
     for (const node of graph.nodes) if (paths[node.id] !== "") add(index.statements, statementOf(node), paths[node.id]!)
     for (const { name, value } of graph.parameters) {
       for (const id of readers.get(value) ?? []) if (paths[id] !== "") add(index.parameters, name, paths[id]!)
@@ -276,6 +289,7 @@ export function drawModel(model: ElaboratedModel, { modules, variant }: ModelTex
 type Paths = Map<string, Set<string>>
 
 const emptyIndex = (): Record<keyof PictureIndex, Paths> => ({
+  sections: new Map(),
   statements: new Map(),
   parameters: new Map(),
   inputs: new Map(),

@@ -59,6 +59,9 @@ export interface ModuleGraph {
 
 export const PRELUDE = "std/prelude"
 
+/** Modules are loaded while others wait for them, and what waits takes room on the stack. */
+const LONGEST_CHAIN = 100
+
 /** The module path that `from` written in `importer` means. */
 export function resolvePath(importer: string, from: string): string {
   if (from.startsWith("std/")) return from
@@ -111,7 +114,7 @@ export function loadModules(
     const text = host.read(modulePath)
     if (text === undefined) return undefined
     const parsed = read(modulePath, text)
-    diagnostics.push(...parsed.diagnostics)
+    for (const diagnostic of parsed.diagnostics) diagnostics.push(diagnostic)
     const module: Module = {
       path: modulePath,
       text,
@@ -152,6 +155,12 @@ export function loadModules(
     const at = open.indexOf(target)
     if (at >= 0) {
       diagnostics.push(describe({ kind: "import-cycle", span: item.from.span, path: [...open.slice(at), target] }))
+      return undefined
+    }
+    if (open.length >= LONGEST_CHAIN) {
+      const what = "modules that import one another in a row"
+      const place = { span: item.from.span, inner: undefined, calls: [] }
+      diagnostics.push(describe({ kind: "limit-exceeded", ...place, what, limit: LONGEST_CHAIN }))
       return undefined
     }
     const module = load(target)

@@ -10,13 +10,13 @@
  * Why so: planning, executing and concluding are three things. A plan is data that any engine can execute, task by task, in
  * any order, on any machine that sees the folder; the conclusion reads run folders and does not ask who filled them.
  */
-import { mkdir, readFile } from "node:fs/promises"
+import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import type { Precision } from "../../compiler/passes/precision.js"
-import { codeOf } from "../data/data-error.js"
 import { openDataset } from "../data/dataset.js"
 import type { Split } from "../data/sample.js"
 import { writeAtomically } from "../runs/atomic-file.js"
+import { readOptional } from "../runs/optional-file.js"
 import type { RunData } from "../runs/run-folder.js"
 import { UserError } from "../user-error.js"
 import { type CaseHashes, requireSameCases, requireUnchanged } from "./case-hashes.js"
@@ -160,14 +160,13 @@ async function readCases(sweep: string): Promise<CaseHashes> {
 }
 
 async function readJson(path: string): Promise<unknown> {
+  const text = await readOptional(path)
+  if (text === undefined) return undefined
   try {
-    return JSON.parse(await readFile(path, "utf8"))
+    return JSON.parse(text)
   } catch (thrown) {
-    if (codeOf(thrown) === "ENOENT") return undefined
-    if (thrown instanceof SyntaxError) {
-      throw new UserError(`${path} is damaged: it is not valid JSON; name a new folder with --run`, { cause: thrown })
-    }
-    throw thrown
+    if (!(thrown instanceof SyntaxError)) throw thrown
+    throw new UserError(`${path} is damaged: it is not valid JSON; name a new folder with --run`, { cause: thrown })
   }
 }
 

@@ -107,7 +107,7 @@ export class CaseFeeder {
 export type Calibration = { readonly kind: "minmax" } | { readonly kind: "percentile"; readonly percentile: number }
 
 /** `minmax`, `percentile=99.99` */
-export function calibrationText(calibration: Calibration): string {
+function calibrationText(calibration: Calibration): string {
   return calibration.kind === "minmax" ? "minmax" : `percentile=${calibration.percentile}`
 }
 

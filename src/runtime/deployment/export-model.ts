@@ -13,7 +13,7 @@ import { describe } from "../../compiler/diagnostics/facts.js"
 import { isStandard } from "../../compiler/elaborate/context.js"
 import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
 import type { Sizes } from "../../compiler/ir/dims.js"
-import type { Graph, Origin } from "../../compiler/ir/graph.js"
+import { neededNodes, type Graph, type Origin } from "../../compiler/ir/graph.js"
 import { optimise } from "../../compiler/passes/pipelines.js"
 import { predictProgram } from "../../compiler/passes/programs.js"
 import { OnnxExportError, SizeFixed } from "../../compiler/targets/onnx/errors.js"
@@ -24,7 +24,7 @@ import {
   type ExportedTensor,
   type ExportSpec,
 } from "../../compiler/targets/onnx/export.js"
-import type { OpenSizes } from "../../compiler/targets/onnx/open-sizes.js"
+import type { OpenSize } from "../../compiler/targets/onnx/open-sizes.js"
 import { onnxText } from "../../compiler/targets/onnx/text.js"
 import { ModelError } from "../model-file.js"
 import { formatParity, sizesText, USUAL_TOLERANCE, type ParityReport } from "../onnx/parity.js"
@@ -111,8 +111,10 @@ export interface ExportResult {
   readonly parity: ParityReport | undefined
   /** the same comparison in WebAssembly, when it was asked for */
   readonly parityWasm: ParityReport | undefined
+  /** what exists in training only and is not in the file: sections without a part in the outputs, and losses */
+  readonly leftOut: { readonly sections: readonly string[]; readonly losses: readonly string[] }
   /** by name, what the sizes may be that stay open besides the batch */
-  readonly openSizes: OpenSizes
+  readonly openSizes: Readonly<Record<string, OpenSize>>
   /** what int8 weights cost in accuracy */
   readonly rounding: RoundingReport | undefined
   /** what the comparison did not cover, and why */
@@ -183,6 +185,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
       initializers: exported.initializers,
       inputs: exported.inputs,
       outputs: exported.outputs,
+      leftOut: leftOut(source.model),
       openSizes: exported.openSizes,
       weights: source.weights,
       parity: compared?.report,
@@ -210,6 +213,19 @@ async function calibrated(source: ExportSource, options: ExportOptions, most: nu
   const feeder = await CaseFeeder.of(f32.bytes, f32.inputs)
   const ranges = await observeRanges(observed, feeder, cases.calibration, options.calibration)
   return { f32, feeder, cases, weights: { kind: "int8", ranges } as const }
+}
+
+/** What of a model its outputs do not need. */
+function leftOut({ graph, sections }: ElaboratedModel): ExportResult["leftOut"] {
+  const needed = neededNodes(
+    graph,
+    graph.outputs.map(({ value }) => value),
+  )
+  const deployed = new Set(graph.nodes.flatMap(({ id, origin }) => (needed.has(id) ? [origin.section] : [])))
+  return {
+    sections: sections.map(({ name }) => name).filter((name) => !deployed.has(name)),
+    losses: graph.losses.map(({ name }) => name),
+  }
 }
 
 /** The comparisons as tables for people. */

@@ -5,7 +5,8 @@
  * so that nothing else in it can run.
  */
 
-import { summarise } from "../../compiler/summary.js"
+import { type PlacedChange, SIGNS } from "../../compiler/picture/lights.js"
+import type { Picture } from "../../compiler/picture/picture.js"
 import { documentText } from "../reports/document.js"
 import { Html, markup } from "../reports/html.js"
 import { amount } from "../reports/numbers.js"
@@ -24,22 +25,21 @@ export interface PageOptions {
 export async function graphPage(side: Drawn, { editor, readModule }: PageOptions = {}): Promise<string> {
   const { model, variant, doc } = side.picture
   const hint = "Choose a part to see what it is and where it is written. + or a double click shows what is inside."
-  const body = markup`<header><div>
+  const body = markup`<div class="page"><header><div>
 <h1>${model}${variant !== model && markup`<small>${variant}</small>`}</h1>
-<p>${countsText(side)}</p>${doc !== null && markup`<p>${doc}</p>`}
+<p>${countsText(side.picture)}</p>${doc !== null && markup`<p>${doc}</p>`}
 </div>${toolbar()}</header>
 <div class="sides">${await sideMarkup(side, { number: 0, hint, editor })}</div>
-${lightsData([])}`
+</div>${lightsData([])}`
   return documentText(`${variant} · MDL graph`, PAGE_STYLE, body, await pageScript(readModule))
 }
 
-function countsText({ model }: Drawn): string {
-  const { parameters, macs, sizes } = summarise(model)
+function countsText({ parameters, frozenParameters, macs, sizes }: Picture): string {
   const at = Object.entries(sizes).map(([name, size]) => `${name} = ${size}`)
   return [
-    `${amount(parameters.trainable)} trainable parameters`,
-    ...(parameters.frozen > 0 ? [`${amount(parameters.frozen)} frozen`] : []),
-    `${amount(macs.inference)} MACs for one image`,
+    `${amount(parameters - frozenParameters)} trainable parameters`,
+    ...(frozenParameters > 0 ? [`${amount(frozenParameters)} frozen`] : []),
+    `${amount(macs)} MACs for one image`,
     ...(at.length > 0 ? [at.join(", ")] : []),
   ].join(" · ")
 }
@@ -55,6 +55,6 @@ export const toolbar = (): Html => markup`<div class="tools" role="toolbar" aria
 </div>`
 
 /** What is lit, as data that the page's script reads. */
-export const lightsData = (changes: readonly unknown[]): Html =>
+export const lightsData = (changes: readonly PlacedChange[]): Html =>
   // `<` is written so that no text in it can end the element.
-  markup`<script type="application/json" id="lights">${new Html(JSON.stringify(changes).replaceAll("<", "\\u003c"))}</script>`
+  markup`<script type="application/json" id="lights">${new Html(JSON.stringify(changes.map(({ kind, places }) => ({ kind, sign: SIGNS[kind], places }))).replaceAll("<", "\\u003c"))}</script>`

@@ -51,8 +51,8 @@ export const PAGE_STYLE = `
 [hidden] { display: none !important; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--page); color: var(--text); font: 14px/1.45 Inter, "Helvetica Neue", Helvetica, Arial, sans-serif; }
-main { display: flex; flex-direction: column; height: 100vh; min-height: 560px; padding: 14px 16px 16px; gap: 12px; }
-main.two { height: auto; }
+.page { display: flex; flex-direction: column; height: 100vh; min-height: 560px; padding: 14px 16px 16px; gap: 12px; }
+.page.two { height: auto; }
 header { display: flex; flex-wrap: wrap; gap: 8px 20px; align-items: flex-end; justify-content: space-between; }
 h1 { font-size: 21px; line-height: 1.2; margin: 0; letter-spacing: -0.01em; overflow-wrap: anywhere; }
 h1 small { font-size: 15px; font-weight: 500; color: var(--soft); margin-left: 6px; }
@@ -69,7 +69,7 @@ button:hover:not(:disabled), button[aria-pressed="true"] { border-color: var(--a
 .sides { flex: 1; display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px; min-height: 0; }
 .two .sides { grid-template-columns: repeat(2, minmax(0, 1fr)); }
 .side { display: grid; grid-template: auto minmax(0, 1fr) / minmax(0, 1fr) minmax(280px, 27vw); gap: 8px 14px; min-height: 0; min-width: 0; }
-.two .side { grid-template: auto minmax(420px, 66vh) auto / minmax(0, 1fr); }
+.two .side { grid-template: auto minmax(420px, 66vh) auto / minmax(0, 1fr); align-content: start; }
 .crumbs { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 2px; align-items: center; }
 .crumbs button { border: 0; background: none; padding: 2px 6px; min-height: 26px; color: var(--accent); overflow-wrap: anywhere; text-align: left; }
 .crumbs button:disabled { color: var(--text); font-weight: 650; }
@@ -105,7 +105,7 @@ ${PICTURE_STYLE}
 .stage .edge.near .flow, .shapes .stage .edge .flow { visibility: visible; }
 .picture .same > *, .two .picture .edge { opacity: 0.42; }
 .two .picture .same.group > * { opacity: 0.6; } .two .picture .edge.near { opacity: 1; }
-.picture .badge text { fill: var(--badge); font: 700 12px/1 Arial, sans-serif; text-anchor: middle; stroke: none; }
+.picture .badge text, .picture .group .badge text { fill: var(--badge); font: 700 12px/1 Arial, sans-serif; text-anchor: middle; stroke: none; }
 .picture .lit-inside > .face, .picture .group.lit-inside > rect { stroke: var(--text); stroke-width: 2; }
 .picture .lit-inside .badge rect { fill: var(--text); }
 ${changeRules(1)}
@@ -115,22 +115,23 @@ ${changeRules(1)}
 .tiles dt { font-size: 12.5px; color: var(--soft); }
 .tiles dd { margin: 0; font-size: 17px; font-weight: 650; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .tiles dd small { display: block; font-size: 12.5px; font-weight: 400; color: var(--soft); }
-.changes { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 8px; max-height: 260px; overflow: auto; }
-.changes h2 { font-size: 13px; margin: 8px 6px 2px; color: var(--soft); }
+.changes { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 8px; max-height: 216px; overflow: auto; columns: 340px auto; column-gap: 18px; }
+.changes h2 { font-size: 13px; margin: 4px 6px 1px; break-after: avoid; color: var(--soft); }
 .changes ol { list-style: none; margin: 0; padding: 0; }
-.changes li > * { display: flex; gap: 8px; align-items: baseline; width: 100%; border: 0; text-align: left; padding: 3px 6px; overflow-wrap: anywhere; }
+.changes li > * { display: flex; gap: 8px; align-items: baseline; width: 100%; border: 0; text-align: left; padding: 2px 6px; min-height: 0; break-inside: avoid; overflow-wrap: anywhere; }
 .changes li > div { color: var(--soft); }
 .sign { flex: none; min-width: 20px; padding: 0 5px; text-align: center; border-radius: 9px; background: var(--soft); color: var(--badge); font-weight: 700; font-size: 12px; }
 .changes span { min-width: 0; } .changes strong { font-weight: 650; }
 @media (max-width: 800px) {
-  main, main.two { height: auto; padding: 10px; }
+  main, 
+.page.two { height: auto; padding: 10px; }
   .two .sides { grid-template-columns: minmax(0, 1fr); }
   .side { grid-template: auto 70vh auto / minmax(0, 1fr); }
   .two .side { grid-template: auto 56vh auto / minmax(0, 1fr); }
   .facts, .source { max-height: 320px; }
 }
 @media print {
-  main, main.two { display: block; height: auto; padding: 0; }
+  .page, .page.two { display: block; height: auto; padding: 0; }
   .tools, .tip, .source, .facts { display: none !important; }
   .side, .two .sides, .two .side { display: block; }
   .frame { break-inside: avoid; }

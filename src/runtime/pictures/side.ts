@@ -19,12 +19,16 @@ export type Editor = keyof typeof EDITORS
 
 /** A model with its picture and its texts. */
 export interface Drawn extends Drawing {
+  /** as people call it here */
+  readonly label: string
   readonly model: ElaboratedModel
   readonly text: ModelText
 }
 
-/** Draws a model. */
-export const drawn = (model: ElaboratedModel, text: ModelText): Drawn => ({ model, text, ...drawModel(model, text) })
+/** Draws a model. @param label its variant when absent */
+export function drawn({ model, text }: Pick<Drawn, "model" | "text">, label: string = model.variant): Drawn {
+  return { model, text, label, ...drawModel(model, text) }
+}
 
 /**
  * The element of a side.
@@ -34,7 +38,7 @@ export const drawn = (model: ElaboratedModel, text: ModelText): Drawn => ({ mode
  * @param editor with it, links that open the file there
  */
 export async function sideMarkup(
-  { picture, text: { modules } }: Drawn,
+  { label, picture, text: { modules } }: Drawn,
   { number, hint, editor }: { readonly number: number; readonly hint: string; readonly editor?: Editor | undefined },
 ): Promise<Html> {
   const texts = filesOf(picture).flatMap((file) => {
@@ -46,10 +50,10 @@ export async function sideMarkup(
       markup`<section data-text="${file}"${link}${file !== modules.root.path && markup` hidden`}><h3>${file}</h3><pre>${sourceLines(module, modules)}</pre></section>`,
     ]
   })
-  return markup`<section class="side" data-side="${number}" aria-label="${picture.variant}">
-<nav class="crumbs" aria-label="Where you are" data-model="${picture.variant}"></nav>
+  return markup`<section class="side" data-side="${number}" aria-label="${label}">
+<nav class="crumbs" aria-label="Where you are" data-model="${label}"></nav>
 <div class="frame">
-<div class="stage" tabindex="0" role="application" aria-label="Picture of ${picture.variant}: arrows move it, + and - enlarge and shrink it, 0 shows all of it"></div>
+<div class="stage" tabindex="0" role="application" aria-label="Picture of ${label}: arrows move it, + and - enlarge and shrink it, 0 shows all of it"></div>
 <div class="tip" role="status" hidden></div>
 </div>
 <aside class="panel">

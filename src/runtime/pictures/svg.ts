@@ -164,7 +164,7 @@ function boxMarkup({ box, lines, ...place }: PlacedBox, roles: ReadonlyMap<strin
   const classes = ["box", kind, hue, view !== null && "block", trainingOnly && "training"].filter(Boolean).join(" ")
   const texts = (["name", "what", "shape"] as const).filter((line) => lines[line] !== "")
   const middle = tenth(x + width / 2)
-  return markup`<g class="${classes}" data-box="${id}"${view !== null && markup` data-view="${view}"`}${box.source !== null && sourceAttributes(box.source)}><title>${boxFacts(box)}</title>
+  return markup`<g class="${classes}" data-box="${id}" data-in="${section}"${view !== null && markup` data-view="${view}"`}${box.source !== null && sourceAttributes(box.source)}><title>${boxFacts(box)}</title>
 ${view !== null && face(box, { ...place, x: x + 3, y: y + 3 }, "under")}${face(box, place, "face")}
 ${texts.map((line, i) => markup`<text class="${line}" x="${middle}" y="${tenth(y + METRICS.padding + 9 + i * METRICS.line)}">${lines[line]}</text>`)}
 ${view !== null && markup`<path class="more" d="M${x + width - 13} ${y + 9}h7m-3.5 -3.5v7"/>`}</g>

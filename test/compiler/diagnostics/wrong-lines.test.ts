@@ -27,7 +27,6 @@ const SLIPS: Readonly<Record<string, (line: string) => string>> = {
   "quotes are single": (line) => line.replace(/"([^"]*)"/, "'$1'"),
   "the line ends with a semicolon": (line) => line.replace(/\)$/, ");"),
   "an input has an equals sign": (line) => line.replace(/^(\s*)(input|target)(\s+)(\w+): /, "$1$2$3$4 = "),
-  "an axis is not there": (line) => line.replace(/axis = \d/, "axis = 9"),
   "a name is changed in place": (line) => line.replace(/^(\s*)let (\w+) = .*$/, "$&\n$1$2 += 1"),
   "a lambda is added": (line) => line.replace(/^(\s*)let (\w+) = .*$/, "$&\n$1let act_ = lambda x: relu(x)"),
   "an if of Python is added": (line) => line.replace(/^(\s*)let (\w+) = .*$/, "$&\n$1if dim > 4:"),

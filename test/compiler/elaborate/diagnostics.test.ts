@@ -142,6 +142,17 @@ ablation blind of Small { without vision }`,
     selector: "blind",
     codes: ["MDL4105"],
   },
+  "every line that uses what an ablation removed": {
+    text: `${model(`  reconstruction cvr { let again = conv2d(image, 3) }
+  decoder {
+    let seen = conv2d(again, 8)
+    output probability = sigmoid(conv2d(seen, 1))
+  }
+  loss rebuilt = mse(again, image)`)}
+ablation no_cvr of Small { without cvr }`,
+    selector: "no_cvr",
+    codes: ["MDL4105", "MDL4105"],
+  },
   "a training setting that is not there": {
     text: model(`  output probability = sigmoid(conv2d(image, 1))
   train { optimizer = adam(lr = 1e-3)  learning_rate = 3 }`),

@@ -2,7 +2,7 @@
  * Members that are really trained: the run is the one that `mdl train` makes, an interrupted one goes on bit for bit, and
  * what is in a folder is what the plan says.
  */
-import { readFile, rm, writeFile } from "node:fs/promises"
+import { copyFile, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { Engine, TaskEnd } from "../../../src/runtime/ablation/engine.js"
@@ -104,6 +104,21 @@ describe("a member", () => {
     await train({ model: shop.model(), data: shop.data, run: other, epochs: 3, batch: 4, seed: 5, workers: 0 })
     await expect(member("Tiny/seed-4")).rejects.toThrow("its seed is 5, and the plan says 4")
     await rm(other, { recursive: true })
+  })
+  test("whose data has changed since the plan was made is refused, wherever it runs", async () => {
+    const masks = join(shop.data, "valid", "masks")
+    const [first, second] = (await readdir(masks)).sort()
+    const bytes = await readFile(join(masks, first!))
+    const { mtime } = await stat(join(masks, first!))
+    try {
+      await copyFile(join(masks, second!), join(masks, first!))
+      await expect(member("Tiny/seed-4")).rejects.toThrow(
+        /is not the data set this sweep began with[^]*changed: valid\//,
+      )
+    } finally {
+      await writeFile(join(masks, first!), bytes)
+      await utimes(join(masks, first!), mtime, mtime)
+    }
   })
   test("whose text has changed since the plan was made is refused", async () => {
     const file = shop.model()

@@ -139,18 +139,34 @@ describe("a sweep does not go on as another one", () => {
     await run()
     expect(await refusal(change)).toMatch(message)
   })
-  test("with another data set: refused by its hash, with the names of the cases", async () => {
+  test.each(["images", "masks"])(
+    "with another data set, by one file of %s: refused by its hash, by name",
+    async (kind) => {
+      const other = await openWorkshop()
+      try {
+        const data = { data: other.data }
+        const prepared = await prepareSweep(request(data))
+        const folder = join(other.data, "test", kind)
+        const [first, second] = readdirSync(folder).sort()
+        copyFileSync(join(folder, second!), join(folder, first!))
+        expect(await refusal(data)).toMatch(/is not the data set this sweep began with: SHA-256 [0-9a-f]{12}, it was/)
+        const name = first!.replace(/^mask_|\.\w+$/g, "")
+        expect(await refusal(data)).toContain(`changed: test/${name}\n`)
+        // Also in the middle of a sweep, before the next member.
+        await expect(runSweep(prepared, scoringEngine(sweep, score))).rejects.toThrow("is not the data set")
+      } finally {
+        other.remove()
+      }
+    },
+  )
+  test("with other notes, also in the middle of it", async () => {
     const other = await openWorkshop()
     try {
-      const data = { data: other.data }
-      const prepared = await prepareSweep(request(data))
-      const images = join(other.data, "test", "images")
-      const [first, second] = readdirSync(images).sort()
-      copyFileSync(join(images, second!), join(images, first!))
-      expect(await refusal(data)).toMatch(/is not the data set this sweep began with: SHA-256 [0-9a-f]{12}, it was/)
-      expect(await refusal(data)).toContain(`changed: test/${first!.replace(/\.\w+$/, "")}\n`)
-      // Also in the middle of a sweep, before the next member.
-      await expect(runSweep(prepared, scoringEngine(sweep, score))).rejects.toThrow("is not the data set")
+      const prepared = await prepareSweep(request({ data: other.data }))
+      const notes = join(other.data, "annotation.json")
+      writeFileSync(notes, readFileSync(notes, "utf8").replace(/"caption": ?"/, "$&Other. "))
+      expect(await refusal({ data: other.data })).toMatch(/changed: train\//)
+      await expect(prepared.requireUnchanged()).rejects.toThrow("is not the data set")
     } finally {
       other.remove()
     }

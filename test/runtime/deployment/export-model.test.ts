@@ -23,6 +23,7 @@ describe("exportModel without a comparison", () => {
     ])
     expect(result.outputs.map(({ name }) => name)).toEqual(["poi", "woi", "probability"])
     expect(result.weights).toEqual({ kind: "initial", seed: 1 })
+    expect(result.leftOut).toEqual({ sections: [], losses: ["cross_entropy"] })
     expect(result.parity).toBeUndefined()
     expect(result.notes).toEqual(["the file was not compared with the trainer"])
     expect(readFileSync(result.file)).toHaveLength(result.bytes)
@@ -56,12 +57,72 @@ describe("exportModel without a comparison", () => {
     expect(JSON.parse(metadata["mdl.notes"]!)).toMatchObject({ note: { tokenizer: { kind: "words", vocabulary: 64 } } })
   })
 
+  const refusal = (more: Partial<Parameters<typeof exportModel>[0]>) =>
+    exportModel({ source: source(), out: out("f.onnx"), parity: false, ...more }).then(
+      () => "written",
+      (error: unknown) => `${(error as { exitCode?: number }).exitCode}: ${(error as Error).message}`,
+    )
+
+  it("leaves sizes open by name, or says at the user's line what fixes them", async () => {
+    const { outputs, openSizes } = await exportModel({
+      source: `${workshop.model}#Blind`,
+      out: out("open.onnx"),
+      parity: false,
+      dynamic: ["W"],
+      weights: "f16",
+    })
+    expect(outputs).toEqual([{ name: "probability", dtype: "f32", shape: ["N", 1, 32, "W"] }])
+    expect(openSizes).toEqual({ W: { usual: 32, least: 1, step: 1 } })
+    expect(await refusal({ dynamic: ["H", "Q"] })).toBe("1: Looking has no size Q: its sizes with names are H, W, T")
+    expect(await refusal({ dynamic: ["N"] })).toBe("1: N, the batch, always stays open")
+    const fixed = join(workshop.folder, "fixed.mdl")
+    writeFileSync(
+      fixed,
+      `model Fixed {
+  input image: f32[N, 3, H = 16, W = 16]
+  encoder vision { let p = tokens_of(max_pool(image, 4)) |> add_position() }
+  output features = p
+}
+model Checked {
+  input image: f32[N, 3, H = 16, W = 16]
+  check H == 16, "only small ones"
+  output features = relu(image)
+}
+`,
+    )
+    const lines = (await refusal({ source: `${fixed}#Fixed`, dynamic: ["H", "W"] })).split("\n")
+    expect(lines[0]).toBe("1: error[MDL3501]: H and W cannot stay open in the file")
+    expect(lines[1]).toMatch(/fixed\.mdl:3:61$/)
+    const label = lines[4]!.slice(lines[4]!.indexOf("^"))
+    expect(label).toBe("^^^^^^^^^^^^^^ `add` fixes them: shapes [N, H*W/16, 3] and [1, 16, 3] do not broadcast")
+    expect(lines[3]!.slice(lines[4]!.indexOf("^"))).toMatch(/^add_position\(\) \}/)
+    expect(lines.at(-1)).toContain(
+      "help: leave H and W out of `--dynamic`, or write this so that it works at every size",
+    )
+    expect(await refusal({ source: `${fixed}#Checked`, dynamic: ["H"] })).toMatch(
+      /^1: H cannot stay open: the model does not compile at H = 17\nerror\[MDL3203\][^]*only small ones/,
+    )
+    expect(await refusal({ source: `${fixed}#Checked`, dynamic: ["W"], out: out("w.onnx") })).toBe("written")
+  })
+
+  it("says which sections and losses exist in training only", async () => {
+    const helped = join(workshop.folder, "helped.mdl")
+    writeFileSync(
+      helped,
+      `model Helped {
+  input image: f32[N, 3, H = 16, W = 16]
+  target mask: f32[N, 1, H, W]
+  decoder { output probability = sigmoid(conv2d(image, 1)) }
+  head helper { loss help = mse(conv2d(image, 1, kernel = 3), mask) }
+  loss main = mse(probability, mask)
+}
+`,
+    )
+    const { leftOut } = await exportModel({ source: helped, out: out("h.onnx"), parity: false })
+    expect(leftOut).toEqual({ sections: ["helper"], losses: ["helper.help", "main"] })
+  })
+
   it("refuses what cannot be exported, and where it cannot go", async () => {
-    const refusal = (more: Partial<Parameters<typeof exportModel>[0]>) =>
-      exportModel({ source: source(), out: out("f.onnx"), parity: false, ...more }).then(
-        () => "written",
-        (error: unknown) => `${(error as { exitCode?: number }).exitCode}: ${(error as Error).message}`,
-      )
     mkdirSync(out("folder"))
     writeFileSync(out("file"), "")
     expect(await refusal({ opset: 9 })).toMatch(/^1: opset 9 cannot be written: choose one from 15 to 18/)

@@ -91,13 +91,16 @@ describe("a file that says what cannot be", () => {
     ],
     "images of no pixels": [(m) => imageSize(m, 0, 32), /image has the size 0, that is none/],
     "images of a negative size": [(m) => imageSize(m, -32, 32), /image has the size -32, that is none/],
-    "a size past what is counted exactly": [(m) => imageSize(m, 2 ** 60, 32), /has the size 1152921504606846976/],
+    "a size past what is counted exactly": [
+      (m) => imageSize(m, 2 ** 60, 32),
+      /has the size 1152921504606847000, that is none/,
+    ],
     "notes of a billion tokens": [
       (m) => {
         for (const { name, type } of m.graph!.input!)
           if (name!.startsWith("note")) type!.tensorType!.shape!.dim![1]!.dimValue = 1e9
       },
-      /wants notes of 1000000000 tokens|has the size 12/,
+      /wants notes of 1000000000 tokens/,
     ],
     "an open size of which nothing is said": [
       (m) => {

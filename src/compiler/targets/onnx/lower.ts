@@ -13,7 +13,7 @@ import type { OnnxAttribute, OnnxContext } from "../../ops/definition.js"
 import { sizeOf } from "../../ops/ndarray.js"
 import { NotInInference } from "../../ops/not-in-inference.js"
 import { opDefinition } from "../../ops/registry.js"
-import { symbolsInAttributes } from "../../ops/sized-attributes.js"
+import { symbolsInAttributes, UnsizedAttribute } from "../../ops/sized-attributes.js"
 import { Draft } from "./draft.js"
 import {
   ExportRequestError,
@@ -179,10 +179,10 @@ function lowerNode(
     // A rule fits every size that the compiler lets through. Where it does not fit an open one, the model has fixed it.
     const open = draft.sizes.size > 0 ? openIn(context, draft.sizes) : []
     const reason = error instanceof SchemaError || error instanceof LoweringError ? error.reason : undefined
-    if (open.length > 0 && (reason !== undefined || error instanceof UnsizedDimension)) {
-      const why = reason ?? `it needs ${(error as UnsizedDimension).dim} as a number when the file is written`
-      throw new SizeFixed(open, node.origin, node.op, why, { cause: error })
-    }
+    const unsized = error instanceof UnsizedDimension || error instanceof UnsizedAttribute ? error.dim : undefined
+    const why = unsized === undefined ? reason : `it needs ${unsized} as a number when the file is written`
+    if (open.length > 0 && why !== undefined) throw new SizeFixed(open, node.origin, node.op, why, { cause: error })
+    if (error instanceof UnsizedAttribute) throw new UnsizedDimension(error.dim, place)
     if (error instanceof SchemaError) throw new LoweringError(place, error.message, { cause: error })
     throw error
   }

@@ -3,19 +3,26 @@
  *
  * Takes a draft; changes it in place. Constants that are only moved (transposed, reshaped) are stored moved; reshapes of
  * reshapes and transposes of transposes become one or none; nodes that change nothing vanish; a convolution takes a
- * per-channel constant that is added to it as its bias; operands are not expanded for operators that broadcast; what
- * nothing reads is dropped. Every rewrite keeps the numbers
- * bit for bit, except that a bias is added inside the convolution (which may round differently in the last place).
+ * per-channel constant that is added to it as its bias, also when it is transposed before; operands are not expanded for
+ * operators that broadcast; scales and masks of attention move to where they cost nothing (`simplify-attention.ts`); what
+ * nothing reads is dropped. Every rewrite keeps the numbers bit for bit, except that a bias is added inside the convolution
+ * and a scale is part of the weights (which may round differently in the last place).
  */
 
 import { asConstant, equal } from "../../ir/dims.js"
 import type { Draft, DraftNode } from "./draft.js"
 import { settleReshapes } from "./reshape-targets.js"
+import { absorbScales, countUses, joinMasks } from "./simplify-attention.js"
 import { reshapeTensor, sameTensor, transposeTensor, type OnnxTensor, type OnnxType } from "./tensors.js"
 
 export function simplify(draft: Draft): void {
   rewriteMoves(draft)
   absorbBiases(draft)
+  // transposes that stood around a bias now meet
+  rewriteMoves(draft)
+  dropUnused(draft)
+  absorbScales(draft)
+  joinMasks(draft)
   settleReshapes(draft)
   dropUnused(draft)
   nameOutputs(draft)
@@ -147,11 +154,12 @@ function absorbBiases(draft: Draft): void {
   for (const node of draft.nodes) {
     if (node.op !== "Add") continue
     for (const [value, other] of [node.inputs, [...node.inputs].reverse()] as [string, string][]) {
-      const conv = made.get(value)
       const bias = draft.tensors.get(other)
-      if (conv?.op !== "Conv" || conv.inputs.length !== 2 || uses.get(value) !== 1 || !bias) continue
-      const vector = perChannel(bias, draft.typeOf(value))
+      const found = bias && uses.get(value) === 1 ? convolutionBefore(value, made, uses) : undefined
+      if (!bias || !found) continue
+      const vector = perChannel(bias, draft.typeOf(value), found.axis)
       if (!vector || !sameType(draft.typeOf(value), draft.typeOf(node.outputs[0]!))) continue
+      const { conv } = found
       fused.set(conv.name, { ...conv, inputs: [...conv.inputs, biasName(draft, other, vector)] })
       instead.set(node.outputs[0]!, value)
       break
@@ -165,12 +173,26 @@ function absorbBiases(draft: Draft): void {
   draft.outputs = draft.outputs.map((output) => ({ ...output, value: replace(output.value) }))
 }
 
-/** `tensor` as a vector over the channels of `type` when broadcasting adds one number to each channel. */
-function perChannel(tensor: OnnxTensor, type: OnnxType): OnnxTensor | undefined {
-  const channels = asConstant(type.shape[1]!)
+/** The convolution without a bias that makes `value`, transposed perhaps, and the axis of `value` that its channels are. */
+function convolutionBefore(
+  value: string,
+  made: ReadonlyMap<string, DraftNode>,
+  uses: ReadonlyMap<string, number>,
+): { readonly conv: DraftNode; readonly axis: number } | undefined {
+  const last = made.get(value)
+  const perm = last?.op === "Transpose" ? permOf(last) : undefined
+  const source = perm ? last!.inputs[0]! : value
+  const conv = made.get(source)
+  if (conv?.op !== "Conv" || conv.inputs.length !== 2 || uses.get(source) !== 1) return undefined
+  return { conv, axis: perm ? perm.indexOf(1) : 1 }
+}
+
+/** `tensor` as a vector over the channels, axis `channel` of `type`, when broadcasting adds one number to each of them. */
+function perChannel(tensor: OnnxTensor, type: OnnxType, channel: number): OnnxTensor | undefined {
+  const channels = asConstant(type.shape[channel]!)
   const missing = type.shape.length - tensor.shape.length
-  if (channels === undefined || missing < 0 || missing > 1) return undefined
-  const fits = tensor.shape.every((size, axis) => size === (axis + missing === 1 ? channels : 1))
+  if (channels === undefined || missing < 0 || missing > channel) return undefined
+  const fits = tensor.shape.every((size, axis) => size === (axis + missing === channel ? channels : 1))
   return fits ? reshapeTensor(tensor, [channels]) : undefined
 }
 
@@ -182,14 +204,6 @@ function biasName(draft: Draft, source: string, vector: OnnxTensor): string {
   const name = draft.tensor(`${source}.bias`, vector)
   draft.madeFrom.set(name, source)
   return name
-}
-
-function countUses(draft: Draft): ReadonlyMap<string, number> {
-  const uses = new Map<string, number>()
-  const read = (value: string): void => void uses.set(value, (uses.get(value) ?? 0) + 1)
-  for (const node of draft.nodes) node.inputs.forEach(read)
-  for (const output of draft.outputs) read(output.value)
-  return uses
 }
 
 // ------------------------------------------------------------------------------------------------- names and leftovers

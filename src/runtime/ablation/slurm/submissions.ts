@@ -11,10 +11,11 @@
  * name to look for. A number is never believed alone, because clusters use them again.
  */
 import { randomBytes } from "node:crypto"
-import { mkdir, readFile, readlink, symlink } from "node:fs/promises"
+import { mkdir, readlink, symlink } from "node:fs/promises"
 import { join } from "node:path"
 import { codeOf } from "../../data/data-error.js"
 import { writeAtomically } from "../../runs/atomic-file.js"
+import { readOptional } from "../../runs/optional-file.js"
 import { UserError } from "../../user-error.js"
 import type { SlurmClient } from "./client.js"
 
@@ -52,14 +53,8 @@ export class Submissions {
     const folder = join(sweep, "slurm")
     await mkdir(folder, { recursive: true })
     const path = join(folder, "jobs.json")
-    let text: string
-    try {
-      text = await readFile(path, "utf8")
-    } catch (thrown) {
-      if (codeOf(thrown) === "ENOENT") return new Submissions(folder, [])
-      throw thrown
-    }
-    return new Submissions(folder, submissionsIn(path, text))
+    const text = await readOptional(path)
+    return new Submissions(folder, text === undefined ? [] : submissionsIn(path, text))
   }
 
   /** Those that Slurm has, the last one first. */

@@ -1,7 +1,7 @@
 /**
  * The page of a picture, or of two: buttons, search, facts and source of what is chosen, and the list of changes.
  *
- * Takes the document that src/runtime/pictures/page-html.ts writes, with what is lit as JSON in it. Two sides move together,
+ * Takes the document that the runtime writes, with what is lit as JSON in it. Two sides move together,
  * and what is chosen or opened in the one is so in the other where it is there.
  */
 
@@ -10,6 +10,7 @@ import { type Found, type Lights, Side } from "./side.js"
 /** One line of the list of changes, by its number: the places in each side. */
 interface ListedChange {
   readonly kind: string
+  readonly sign: string
   readonly places: readonly (readonly string[])[]
 }
 
@@ -20,9 +21,9 @@ const sides = [...document.querySelectorAll<HTMLElement>("[data-side]")].map(
 const MOST_FOUND = 24
 
 function lightsOf(side: number): Lights {
-  const lights = new Map<string, Set<string>>()
-  for (const { kind, places } of data) {
-    for (const path of places[side] ?? []) lights.set(path, (lights.get(path) ?? new Set()).add(kind))
+  const lights = new Map<string, Map<string, string>>()
+  for (const { kind, sign, places } of data) {
+    for (const path of places[side] ?? []) lights.set(path, (lights.get(path) ?? new Map()).set(kind, sign))
   }
   return lights
 }

@@ -7,8 +7,8 @@
 
 import { Stage } from "./stage.js"
 
-/** By path: the kinds of changes there. */
-export type Lights = ReadonlyMap<string, ReadonlySet<string>>
+/** By path: the kinds of changes there, with their signs. */
+export type Lights = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 /** A box that a search found. */
 export interface Found {
@@ -16,21 +16,8 @@ export interface Found {
   readonly name: string
 }
 
-/** Signs of changes, so that none is told by colour alone. */
-export const SIGNS: Readonly<Record<string, string>> = {
-  added: "+",
-  removed: "−",
-  changed: "≠",
-  rewired: "⇄",
-  resized: "⤢",
-  frozen: "❄",
-  unfrozen: "☀",
-  "re-weighted": "×",
-  renamed: "✎",
-  "first value": "∘",
-  "other role": "§",
-}
-
+/** Changes of a section that are changes of all that is in it. */
+const WHOLE: ReadonlySet<string> = new Set(["added", "removed"])
 const ROOT = "root"
 const partsOf = (path: string): string[] => (path === "" ? [] : path.split("/"))
 const parentOf = (path: string): string => partsOf(path).slice(0, -1).join("/")
@@ -169,15 +156,21 @@ export class Side {
       part.setAttribute("tabindex", "0")
       part.setAttribute("role", "button")
     }
-    const kinds = this.lights.get(this.pathOf(part))
-    part.setAttribute("aria-label", [...(kinds ?? []), part.dataset["facts"].split("\n")[0]!].join(" "))
+    const own = this.lights.get(this.pathOf(part)) ?? new Map<string, string>()
+    part.setAttribute("aria-label", [...own.keys(), part.dataset["facts"].split("\n")[0]!].join(" "))
     if (this.lights.size === 0) return
-    const own = kinds ?? new Set<string>()
     const inside = part.dataset["box"] === undefined ? 0 : this.lightsWithin(this.pathOf(part))
-    if (own.size === 0 && inside === 0) return void part.classList.add("same")
-    part.classList.add(own.size > 0 ? "lit" : "lit-inside", ...[...own].map((kind) => `is-${kind.replace(" ", "-")}`))
-    part.dataset["lit"] = [...own].join(" ")
-    part.append(badge(part, own.size > 0 ? [...own].map((kind) => SIGNS[kind] ?? "~").join("") : `${inside}`))
+    // What is in a section that came or went is not what stayed the same.
+    const isTold = [...(this.lights.get(`section:${part.dataset["in"] ?? ""}`)?.keys() ?? [])].some((kind) =>
+      WHOLE.has(kind),
+    )
+    if (own.size === 0 && inside === 0) return void part.classList.toggle("same", !isTold)
+    part.classList.add(
+      own.size > 0 ? "lit" : "lit-inside",
+      ...[...own.keys()].map((kind) => `is-${kind.replace(" ", "-")}`),
+    )
+    part.dataset["lit"] = [...own.keys()].join(", ")
+    part.append(badge(part, own.size > 0 ? [...own.values()].join("") : `${inside}`))
   }
 
   private lightsWithin(path: string): number {

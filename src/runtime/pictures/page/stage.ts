@@ -28,6 +28,8 @@ export class Stage {
   private size = { width: 1, height: 1 }
   private readonly pointers = new Map<number, { x: number; y: number }>()
   private moved = false
+  /** nobody has moved it, so that it fits the window whatever size that gets */
+  private isFitted = true
   /** told of every move that somebody makes here */
   onMove: (move: Move) => void = () => undefined
 
@@ -41,7 +43,7 @@ export class Stage {
     // What was dragged was not meant to be clicked.
     element.addEventListener("click", (event) => this.moved && event.stopPropagation(), { capture: true })
     element.addEventListener("keydown", (event) => this.key(event))
-    new ResizeObserver(() => this.draw()).observe(element)
+    new ResizeObserver(() => (this.isFitted ? this.apply({ kind: "fit" }) : this.draw())).observe(element)
   }
 
   get svg(): SVGSVGElement {
@@ -62,6 +64,7 @@ export class Stage {
   apply(move: Move): void {
     const { clientWidth: width, clientHeight: height } = this.element
     const { x, y, scale } = this.seen
+    this.isFitted = move.kind === "fit"
     if (move.kind === "pan") this.seen = { x: x + move.dx, y: y + move.dy, scale }
     else if (move.kind === "zoom") {
       const next = Math.min(LARGEST, Math.max(SMALLEST, scale * move.factor))
@@ -90,6 +93,7 @@ export class Stage {
   reveal(part: SVGGraphicsElement): void {
     const { x, y, width, height } = part.getBBox()
     const scale = Math.max(this.seen.scale, 0.8)
+    this.isFitted = false
     const { clientWidth, clientHeight } = this.element
     this.seen = { x: x + width / 2 - clientWidth / scale / 2, y: y + height / 2 - clientHeight / scale / 2, scale }
     this.draw()

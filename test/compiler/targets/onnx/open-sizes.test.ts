@@ -126,6 +126,20 @@ describe("height and width that stay open", () => {
     expect(checkOnnx(opened(SEGMENTER, ["H", "W"], { opset }).bytes)).toEqual([])
   })
 
+  it.each(["bilinear", "bicubic"])("are what a map is brought to, %s", async (mode) => {
+    const text = `model Bridged {
+  input image: f32[N, 3, H = 8, W = 8]
+  output y = max_pool(image, 4) |> resize([H, W], mode = "${mode}")
+}`
+    const file = opened(text, ["H", "W"])
+    await expectParity(
+      graphOf(text, [], new Map([...Object.entries({ H: 12, W: 4 })])),
+      file,
+      image(mode, 2, 3, 12, 4),
+      2,
+    )
+  })
+
   it("can be one of the two", () => {
     const { inputs, openSizes } = opened(SEGMENTER, ["W"])
     expect(inputs[0]!.shape).toEqual(["N", 3, 16, "W"])
@@ -203,9 +217,9 @@ model Small {
       /attributes of Softmax depend on the size/,
     ],
     [
-      "by a resampling to a given size",
-      'output y = resize(image, [5, 5], mode = "bilinear")',
-      'resize(image, [5, 5], mode = "bilinear")',
+      "by neighbours that are chosen by it",
+      'output y = resize(image, [5, 5], mode = "nearest")',
+      'resize(image, [5, 5], mode = "nearest")',
       /needs H as a number/,
     ],
   ]
