@@ -94,7 +94,7 @@ module.exports = {
         "What no command, worker, page, script or entry of the package reaches is left over, even when its files import one another.",
       severity: "error",
       from: {
-        path: "^src/(cli/main|index|training|runtime/data/worker|runtime/serving/page/(main|inference-worker))\\.ts$",
+        path: "^src/(cli/main|index|training|runtime/data/worker|runtime/(serving/page/(main|inference-worker)|pictures/page/main))\\.ts$",
       },
       // The verifiers of graphs run after each pass in tests; the Prettier plugin and the description of symbols are for editors.
       to: {
@@ -102,7 +102,7 @@ module.exports = {
         pathNot: [
           "\\.d\\.ts$",
           "^src/compiler/(ir/verify|passes/properties|resolve/describe)\\.ts$",
-          "^src/(cli/main|index|training|runtime/serving/page/(main|inference-worker))\\.ts$",
+          "^src/(cli/main|index|training|runtime/(serving/page/(main|inference-worker)|pictures/page/main))\\.ts$",
         ],
         reachable: false,
       },

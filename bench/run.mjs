@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 // Side-by-side benchmark: ours against others, in one run.
 //
-// Takes: --only PART,... (unet, reclmis, memory, encoder, compile, editor, loader; all of
-//        them), --rounds N (25), --threads N (all
-//        cores), --precision f32,bf16, --without NAME (torch, tfjs; repeatable), --json FILE.
+// Takes: --only PART,... (unet, reclmis, memory, encoder, compile, editor, loader; all of them), --rounds N (25), --threads N
+//        (all cores), --precision f32,bf16, --without NAME (torch, tfjs; repeatable), --json FILE.
 // Gives: tables on stdout, and last the ratios beside their targets; with --json also all samples and the machine. Exit 1 when
 //        competitors do not compute the same thing: unequal parameter counts, or different losses from the same weights.
 // Why so: see bench/parts. A target that is missed is told and is no error: the figures depend on the machine.

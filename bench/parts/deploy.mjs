@@ -42,11 +42,15 @@ export async function deployPart(setting, network) {
     const ours = toOnnx(source)
     const draw = generator(7)
     const cases = drawFeeds(ours.inputs, network, draw)
-    const files = [oursAs("MDL", ours, join(competitors.folder(), "..", `${network.name}.onnx`), cases)]
-    const rounded = trained && (await eightBits(trained, `${files[0].file}.int8.onnx`))
+    const { exportMetadata } = await import("../../dist/src/runtime/deployment/metadata.js")
+    const text = Buffer.byteLength(exportMetadata(source)["mdl.source"])
+    const file = join(setting.scratch, `${network.name}.onnx`)
+    writeFileSync(file, ours.bytes)
+    const files = [{ label: "MDL", file, nodes: ours.nodes, feeds: cases, text }]
+    const rounded = trained && (await eightBits(trained, `${file}.int8.onnx`))
     if (rounded)
-      files.push({ label: "MDL, int8", file: rounded.file, nodes: rounded.nodes, feeds: cases, rounds: true })
-    if (setting.python) files.push(...(await peers(competitors, network, source, files[0].file, cases)))
+      files.push({ label: "MDL, int8", file: rounded.file, nodes: rounded.nodes, feeds: cases, text, rounds: true })
+    if (setting.python) files.push(...(await peers(competitors, network, source, file, cases)))
     const rows = await race(files, title, setting)
     print(title, rows, rounded, setting)
     return {
@@ -81,11 +85,6 @@ async function eightBits({ run, data }, file) {
   const request = { source: run, out: file, weights: "int8", calibrate: data, cases: CALIBRATION_CASES, parity: false }
   const { nodes, rounding } = await exportModel({ ...request, checkpoint: "last" })
   return { file, nodes, rounding }
-}
-
-function oursAs(label, { bytes, nodes }, file, feeds) {
-  writeFileSync(file, bytes)
-  return { label, file, nodes, feeds }
 }
 
 /** PyTorch's files of the same weights. A way that PyTorch itself fails at is told and left out. */
@@ -156,10 +155,11 @@ async function race(files, title, { rounds, threads }) {
     for (const { model } of entries) await model.close()
   }
   progress("")
-  return entries.map(({ label, file, nodes, seconds, outputs, rounds: inWholeNumbers }) => ({
+  return entries.map(({ label, file, nodes, text = 0, seconds, outputs, rounds: inWholeNumbers }) => ({
     label,
     nodes,
     bytes: statSync(file).size,
+    bytesWithoutText: statSync(file).size - text,
     best: Math.min(...seconds),
     median: [...seconds].sort((a, b) => a - b)[Math.floor(seconds.length / 2)],
     seconds,
@@ -189,7 +189,7 @@ function targetsOf(title, rows) {
   const theirs = rows.filter(({ label }) => label.startsWith("PyTorch"))
   const int8 = rows.find(({ rounds }) => rounds)
   const target = (of, ratio) => ({ what: title, of, ratio, target: 1 })
-  const figures = { best: "latency", nodes: "nodes", bytes: "bytes" }
+  const figures = { best: "latency", nodes: "nodes", bytes: "bytes", bytesWithoutText: "bytes without its text" }
   return [
     ...(theirs.length === 0 ? [] : Object.entries(figures)).map(([figure, of]) =>
       target(`${of}, ours / best of PyTorch's`, ours[figure] / Math.min(...theirs.map((row) => row[figure]))),

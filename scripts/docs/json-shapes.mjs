@@ -13,6 +13,11 @@ const SHAPES = {
   check: [["src/compiler/diagnostics/render.ts", ["JsonDiagnostic", "JsonLabel", "JsonRange"]]],
   explain: [["src/runtime/explanations.ts", ["Explanation", "ExplanationPart"]]],
   summary: [["src/compiler/summary.ts", ["ModelSummary", "SectionSummary", "ParameterCount"]]],
+  graph: [
+    ["src/compiler/picture/picture.ts", ["Picture", "PictureSection", "View", "Box", "Edge", "BoxKind", "SourcePlace"]],
+    ["src/compiler/picture/members.ts", ["MemberKind"]],
+    ["src/compiler/picture/costs.ts", ["PartCosts"]],
+  ],
   diff: [
     ["src/cli/diff.ts", ["DiffReport"]],
     ["src/compiler/diff/diff.ts", ["ModelDiff", "NameChange", "SectionChange", "ParameterChange", "ValueChange"]],

@@ -35,6 +35,8 @@ export async function collect(load, { readText, list }) {
     summaryCommand,
     diff,
     diffCommand,
+    sides,
+    pictures,
   ] = await Promise.all(
     [
       "src/compiler/diagnostics/facts.js",
@@ -56,6 +58,8 @@ export async function collect(load, { readText, list }) {
       "src/cli/summary.js",
       "src/compiler/diff/diff.js",
       "src/cli/diff.js",
+      "src/runtime/pictures/side.js",
+      "src/runtime/pictures/write-picture.js",
     ].map(load),
   )
   const library = list("std").map((file) => [`std/${file.replace(/\.mdl$/, "")}`, readText(`std/${file}`)])
@@ -64,6 +68,7 @@ export async function collect(load, { readText, list }) {
   for (const [, file, factory] of main.matchAll(/import\("\.\/([\w-]+)\.js"\)\)\.(\w+)\(\)/g)) {
     commands.push((await load(`src/cli/${file}.js`))[factory]())
   }
+  const figures = { "docs/images/reclmis.svg": await drawing("models/reclmis.mdl") }
   return {
     ...facts,
     ...compile,
@@ -89,6 +94,14 @@ export async function collect(load, { readText, list }) {
     commands,
     readStandard: (path) => new Map(library).get(path),
     readZoo: (file) => readText(`models/${file}`),
+    figures,
+  }
+
+  /** A model as a figure. */
+  async function drawing(path) {
+    const host = { read: (file) => readText(file.startsWith("std/") ? `${file}.mdl` : file) }
+    const { output: model, modules, variant } = compile.compile(path, host)
+    return pictures.graphDrawing(sides.drawn({ model, text: { modules, variant } }))
   }
 }
 
@@ -102,6 +115,7 @@ export function pages(modules, { readText }) {
     ...readmeParts(modules, readText("README.md")),
   }
   return {
+    ...modules.figures,
     "docs/operators.md": operatorsPage(modules),
     "docs/errors.md": errorsPage(modules),
     ...grammarPages(readText("grammar/mdl.ebnf")),

@@ -13,6 +13,7 @@ import { Command, InvalidArgumentError } from "commander"
 import pc from "picocolors"
 import { renderTerminal } from "../compiler/diagnostics/render.js"
 import { formattedRange } from "../compiler/editing/formatting.js"
+import { applied } from "../compiler/editing/rename.js"
 import { SourceLines } from "../compiler/diagnostics/source-lines.js"
 import { format, NotFormattableError } from "../compiler/format/format.js"
 import { UserError } from "../runtime/user-error.js"
@@ -90,10 +91,7 @@ async function formatLines(text: string, path: string, { from, to }: LineRange):
   const lines = new SourceLines(text)
   if (from > lines.count) throw new UserError(`--range: ${path} has ${lines.count} lines, there is no line ${from}`)
   const edits = await formattedRange({ path, text }, lines.start(from), lines.start(to) + lines.content(to).length)
-  // From the last to the first, so that places before an edit stay what they are.
-  return [...edits]
-    .sort((a, b) => b.span.start - a.span.start)
-    .reduce((now, { span, text: insert }) => now.slice(0, span.start) + insert + now.slice(span.end), text)
+  return applied(text, edits)
 }
 
 function lineRange(written: string): LineRange {

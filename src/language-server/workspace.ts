@@ -69,7 +69,7 @@ export class Workspace {
   /** A document was opened or edited. */
   change(uri: string, text: string): void {
     this.open.set(this.pathOf(uri), { uri, text })
-    this.forget()
+    this.drop()
   }
 
   close(uri: string): void {
@@ -77,8 +77,14 @@ export class Workspace {
     this.forget()
   }
 
-  /** Something on the disk or in the editor is not as it was. */
+  /** Something on the disk is not as it was. */
   forget(): void {
+    this.standard.clear()
+    this.drop()
+  }
+
+  /** What was worked out from the texts holds no longer. */
+  private drop(): void {
     this.loaded = new Map()
     this.built = new Map()
     this.checked = new Map()
@@ -179,7 +185,7 @@ export class Workspace {
     const disk = fileHost(dirname(path), existsSync(path) ? path : undefined)
     const read = (wanted: string): string | undefined => {
       if (!wanted.startsWith("std/")) return disk.read(wanted)
-      // The standard library does not change while the server runs.
+      // The standard library changes only where somebody works on it.
       const text = this.standard.get(wanted) ?? disk.read(wanted)
       if (text !== undefined) this.standard.set(wanted, text)
       return text

@@ -3,7 +3,12 @@
  * message that says what there is too much of. Each would take hours or gigabytes without its limit.
  */
 
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { describe, expect, test } from "vitest"
+import { compile } from "../../src/compiler/compile.js"
+import { fileHost } from "../../src/runtime/model-file.js"
 import { compileText, messages } from "./source-host.js"
 
 /** A model with `body` in it, behind `definitions`. */
@@ -96,6 +101,16 @@ describe("a text that would take for ever is refused:", () => {
 
   test("a sum of tens of thousands of terms", () => {
     expect(refused(model(`let z = ${"1 + ".repeat(40_000)}1`))).toContain("Nested too deeply")
+  })
+
+  test("a file on disk that is larger still, of which the beginning is enough", () => {
+    const folder = mkdtempSync(join(tmpdir(), "mdl-limits-"))
+    const path = join(folder, "model.mdl")
+    writeFileSync(path, "\u20ac".repeat(800_000))
+    expect(fileHost(folder).read(path)?.length).toBeLessThan(700_000)
+    const { diagnostics } = compile(path, fileHost(folder))
+    rmSync(folder, { recursive: true })
+    expect(diagnostics.map(({ code }) => code)).toEqual(["MDL1007"])
   })
 
   test("a file of two megabytes", () => {

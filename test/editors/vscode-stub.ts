@@ -17,10 +17,16 @@ export interface Stub {
   /** what the client has shown, by address */
   readonly shown: Map<string, readonly ShownDiagnostic[]>
   readonly commands: Map<string, (...given: unknown[]) => unknown>
+  /** texts that were shown beside the one that is open */
+  readonly opened: string[]
   /** what was said to the user */
   readonly messages: string[]
   /** resolves when something is shown on `uri` */
   diagnosticsOn(uri: string): Promise<readonly ShownDiagnostic[]>
+}
+
+interface Provider {
+  provideTextDocumentContent(uri: Uri): string
 }
 
 const disposable = () => ({ dispose() {} })
@@ -31,6 +37,7 @@ class Uri {
   constructor(private readonly text: string) {
     this.scheme = text.slice(0, text.indexOf(":"))
   }
+  static from = ({ scheme, path, query }: Record<string, string>): Uri => new Uri(`${scheme}:${path}?${query}`)
   static parse = (text: string): Uri => new Uri(text)
   static file = (path: string): Uri => new Uri(pathToFileURL(path).href)
   static joinPath = (base: Uri, part: string): Uri => new Uri(new URL(part, base.text).href)
@@ -95,6 +102,8 @@ export function stubWith(options: { folder: string; path: string; uri: string; t
   const shown = new Map<string, readonly ShownDiagnostic[]>()
   const commands = new Map<string, (...given: unknown[]) => unknown>()
   const messages: string[] = []
+  const opened: string[] = []
+  const providers = new Map<string, Provider>()
   const waiting = new Set<() => void>()
   const document = {
     uri: Uri.parse(options.uri),
@@ -111,7 +120,7 @@ export function stubWith(options: { folder: string; path: string; uri: string; t
     return Promise.resolve(undefined)
   }
   const withDefaults = <T extends object>(known: T, make: () => unknown): T =>
-    new Proxy(known, { get: (target, name) => (name in target ? Reflect.get(target, name) : make()) as unknown })
+    new Proxy(known, { get: (target, name) => (name in target ? Reflect.get(target, name) : make()) })
   const anEvent = () => () => disposable()
   const setting = (name: string, otherwise?: unknown): unknown => (name === "path" ? options.path : otherwise)
   const module = withDefaults(
@@ -134,6 +143,11 @@ export function stubWith(options: { folder: string; path: string; uri: string; t
           notebookDocuments: [],
           workspaceFolders: [{ uri: Uri.file(options.folder), name: "test", index: 0 }],
           getConfiguration: () => ({ get: setting, has: () => true, inspect: () => undefined }),
+          openTextDocument: (uri: Uri) => Promise.resolve({ ...document, uri }),
+          registerTextDocumentContentProvider(scheme: string, provider: Provider) {
+            providers.set(scheme, provider)
+            return disposable()
+          },
           createFileSystemWatcher: () => withDefaults({ dispose() {} }, anEvent),
         },
         anEvent,
@@ -144,6 +158,10 @@ export function stubWith(options: { folder: string; path: string; uri: string; t
           visibleTextEditors: [],
           tabGroups: withDefaults({ all: [] }, anEvent),
           createOutputChannel: () => withDefaults({ logLevel: 3 }, anEvent),
+          showTextDocument({ uri }: { readonly uri: Uri }) {
+            opened.push(providers.get(uri.scheme)!.provideTextDocumentContent(uri))
+            return Promise.resolve()
+          },
           showErrorMessage: said,
           showWarningMessage: said,
         },
@@ -188,5 +206,5 @@ export function stubWith(options: { folder: string; path: string; uri: string; t
     }
     return shown.get(uri)!
   }
-  return { module, shown, commands, messages, diagnosticsOn }
+  return { module, shown, commands, messages, opened, diagnosticsOn }
 }

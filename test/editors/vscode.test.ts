@@ -6,6 +6,7 @@ import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
+import { compileFunction } from "node:vm"
 import { unzipSync } from "fflate"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { DIFF_COMMAND } from "../../src/language-server/server.js"
@@ -72,7 +73,7 @@ describe("the client", { timeout: 60_000 }, () => {
     const require = createRequire(import.meta.url)
     const module = { exports: {} as Extension }
     // As Node loads a module, but for the one name that only an editor has.
-    const run = new Function("require", "module", "exports", textOf("extension/out/extension.js"))
+    const run = compileFunction(textOf("extension/out/extension.js"), ["require", "module", "exports"])
     run((name: string): unknown => (name === "vscode" ? vscode : require(name)), module, module.exports)
     return module.exports
   }
@@ -88,6 +89,26 @@ describe("the client", { timeout: 60_000 }, () => {
       expect(found).toMatchObject({ code: "MDL2101", range: { start: { line: 2, character: 21 } } })
       expect([...stub.commands.keys()]).toEqual(expect.arrayContaining([DIFF_COMMAND, "mdl.showGraph"]))
       expect(stub.messages).toEqual([])
+    } finally {
+      await extension.deactivate()
+    }
+  })
+  test("shows what `mdl diff` prints for the lens over an ablation", async () => {
+    const [model, ablation] = [1, 2].map((width) => `conv2d(image, ${width})`)
+    writeFileSync(
+      join(folder, "model.mdl"),
+      `model M(wide: bool = false) {\n  input image: f32[N, 3, H = 8, W = 8]\n  output y = if wide then ${ablation} else ${model}\n}\n\nablation big of M {\n  set wide = true\n}\n`,
+    )
+    const stub = stubWith({ folder, path: resolve("bin/mdl.mjs"), uri, text })
+    const extension = loaded(stub.module)
+    await extension.activate({ subscriptions: [] })
+    try {
+      await stub.commands.get(DIFF_COMMAND)!({ uri, base: "M", ablation: "big" })
+      expect(stub.messages).toEqual([])
+      const sides = ["M", "big"].map((name) => `${join(folder, "model.mdl")}#${name}`)
+      const printed = execFileSync(process.execPath, ["bin/mdl.mjs", "diff", ...sides], { encoding: "utf8" })
+      expect(printed).toMatch(/parameters/)
+      expect(stub.opened).toEqual([printed])
     } finally {
       await extension.deactivate()
     }

@@ -11,7 +11,7 @@ import { NotFormattableError, format } from "../../src/compiler/format/format.js
 const PATIENCE = 60_000
 
 /** What is repeated, after what. */
-const GARBAGE: readonly (readonly [string, string?])[] = [
+const GARBAGE: readonly { readonly unit: string; readonly before?: string }[] = [
   ...[
     "(",
     "[",
@@ -31,7 +31,7 @@ const GARBAGE: readonly (readonly [string, string?])[] = [
     '"\\',
     "\u201c",
     "\u00e9 ",
-  ].map((unit): readonly [string] => [unit]),
+  ].map((unit) => ({ unit })),
   ...[
     "let x = ",
     "model M { ",
@@ -41,17 +41,17 @@ const GARBAGE: readonly (readonly [string, string?])[] = [
     "block A()(x){\n",
     "let a = f(x // 2)\n",
     "1 // 2\n",
-  ].map((unit): readonly [string] => [unit]),
-  ["f32[", "fn f(x: "],
-  ["a = f(b\n", "model M {\n train {\n"],
-  ["let a = (1 // 2)\n", "model M {\n"],
-  ['weights "a" {\n', "model M {\n"],
+  ].map((unit) => ({ unit })),
+  { unit: "f32[", before: "fn f(x: " },
+  { unit: "a = f(b\n", before: "model M {\n train {\n" },
+  { unit: "let a = (1 // 2)\n", before: "model M {\n" },
+  { unit: 'weights "a" {\n', before: "model M {\n" },
 ]
 
 const filled = (unit: string, length: number): string => unit.repeat(Math.ceil(length / unit.length)).slice(0, length)
 
 describe("a page of garbage is refused with few words", () => {
-  test.each(GARBAGE)("%j", { timeout: PATIENCE }, (unit, before = "") => {
+  test.each(GARBAGE)("$unit", { timeout: PATIENCE }, ({ unit, before = "" }) => {
     // Near the limits of tokens and of characters, and beyond.
     for (const length of [60_000, 490_000, 1_000_000]) {
       const { diagnostics } = parse("m.mdl", before + filled(unit, length))

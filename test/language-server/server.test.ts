@@ -126,6 +126,27 @@ describe("inlay hints", () => {
   })
 })
 
+describe("a record that is taken apart", () => {
+  const taken = model("    let { fine, rest: coa<|>rse } = { fine: image, rest: max_pool(image, 2) }\n    let v = fine")
+  test("has the shape of each tensor behind its name", async () => {
+    const document = await editor.open(taken)
+    const hints = await document.ask("textDocument/inlayHint", { range: document.range(0, document.text.length) })
+    const before = hints.map(({ position }) =>
+      document.text.slice(0, document.offset(position)).split("\n").at(-1)!.trim(),
+    )
+    expect(hints.map(({ label }, i) => [before[i], label])).toEqual([
+      ["let v = fine", ": f32[N, 3, H, W]"],
+      ["let { fine", ": f32[N, 3, H, W]"],
+      ["let { fine, rest: coarse", ": f32[N, 3, H/2, W/2]"],
+    ])
+  })
+  test("has it under the pointer too", async () => {
+    const document = await editor.open(taken)
+    const hover = await document.ask("textDocument/hover")
+    expect(JSON.stringify(hover!.contents)).toContain("let coarse: f32[N, 3, H/2, W/2]")
+  })
+})
+
 describe("completion", () => {
   const labels = async (written: string, name?: string): Promise<string[]> => {
     const document = await editor.open(written, name)

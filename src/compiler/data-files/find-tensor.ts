@@ -12,7 +12,7 @@ import type { LanguageType } from "../ir/graph.js"
 import { type DataFile, DataFileProblem, type Elements, STORED_WIDTHS, type StoredTensor } from "./data-file.js"
 import { decodeElements } from "./elements.js"
 import { findInNpy } from "./npy.js"
-import { parseSafetensorsHeader } from "./safetensors-header.js"
+import { MOST_HEADER, parseSafetensorsHeader } from "./safetensors-header.js"
 
 const EXACT: Readonly<Record<string, LanguageType>> = {
   ...{ F32: "f32", F16: "f32", BF16: "f32" },
@@ -64,6 +64,11 @@ function readSafetensorsHeader(file: DataFile) {
   const declared = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true)
   if (declared > BigInt(file.size - 8)) {
     throw new DataFileProblem(`it is cut off, or no safetensors file: a header of ${declared} bytes is declared`)
+  }
+  if (declared > BigInt(MOST_HEADER)) {
+    throw new DataFileProblem(
+      `it is no safetensors file: a header of ${declared} bytes is declared, the limit is ${MOST_HEADER}`,
+    )
   }
   const length = Number(declared)
   const text = new TextDecoder().decode(file.read(8, length))

@@ -18,6 +18,8 @@ export interface NpyTensor {
   readonly fortran: boolean
 }
 
+/** NumPy itself reads no more without being asked to. */
+const MOST_HEADER = 10_000
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]
 const KINDS: Readonly<Record<string, string>> = { f: "F", i: "I", u: "U" }
 const HEADER = /^\{'descr': '([<>|=]?)(\w)(\d+)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \}\s*$/
@@ -33,6 +35,11 @@ export function findInNpy(file: DataFile): NpyTensor {
   if (!short && file.size < 12) throw new DataFileProblem("it is cut off in its header")
   const lengthBytes = short ? first.subarray(8, 10) : file.read(8, 4)
   const length = lengthBytes.reduceRight((sum, byte) => sum * 256 + byte, 0)
+  if (length > MOST_HEADER) {
+    throw new DataFileProblem(
+      `it declares a header of ${length} bytes, that of a plain array has fewer than ${MOST_HEADER}`,
+    )
+  }
   const start = (short ? 10 : 12) + length
   if (start > file.size) throw new DataFileProblem(`it is cut off in its header: ${start} bytes are declared`)
   const text = new TextDecoder("latin1").decode(file.read(start - length, length))

@@ -23,6 +23,9 @@ export interface SafetensorsHeader {
   readonly entries: readonly HeaderEntry[]
 }
 
+/** The most bytes of a header, as the format itself has it: a length is eight bytes, and can say anything. */
+export const MOST_HEADER = 100_000_000
+
 /** The key of the header that holds texts about the file. */
 export const METADATA = "__metadata__"
 

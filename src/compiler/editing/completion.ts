@@ -44,7 +44,7 @@ export interface CompletionOptions {
   readonly imports: readonly string[]
   /** what the file that `from` means defines */
   definitionsOf(from: string): readonly Definition[]
-  readonly model?: Pick<ElaboratedModel, "lets" | "graph"> | undefined
+  readonly model?: Pick<ElaboratedModel, "lets" | "taken" | "graph"> | undefined
 }
 
 const keywords = (words: readonly string[]): Completion[] =>

@@ -16,10 +16,13 @@ export interface ShapeHint {
   readonly text: string
 }
 
-/** The types of the `let`s of the file `path`, by the end of each statement. */
-export function shapeHints({ lets }: Pick<ElaboratedModel, "lets">, path: string): readonly ShapeHint[] {
+/** The types of the `let`s of the file `path`: behind each statement, and behind each name that is taken out of a record. */
+export function shapeHints(
+  { lets, taken }: Pick<ElaboratedModel, "lets" | "taken">,
+  path: string,
+): readonly ShapeHint[] {
   const types = new Map<number, Set<string>>()
-  for (const { span, type } of lets) {
+  for (const { span, type } of [...lets, ...taken]) {
     if (span.file !== path) continue
     const known = types.get(span.end) ?? new Set()
     types.set(span.end, known.add(formatType(type)))

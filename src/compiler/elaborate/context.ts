@@ -5,7 +5,7 @@
  * its names to the error value and goes on, so that all mistakes of a model are reported at once and none twice.
  */
 
-import type { Expression, LetStatement, NamedStatement, Span } from "../../../grammar/ast.js"
+import type { Expression, LetStatement, NamedStatement, Pattern, Span } from "../../../grammar/ast.js"
 import type { Diagnostic } from "../diagnostics/diagnostic.js"
 import { describe, type Fact } from "../diagnostics/facts.js"
 import { type CallSite, chain, type Operand } from "../diagnostics/facts-shapes.js"
@@ -30,6 +30,8 @@ export class Abort extends Error {
     this.name = "Abort"
   }
 }
+
+type RecordPattern = Extract<Pattern, { kind: "record-pattern" }>
 
 /** A `let` of the user that holds a tensor. */
 export interface LetRecord {
@@ -276,6 +278,22 @@ export class Elaboration {
     })
   }
   readonly lets: LetRecord[] = []
+
+  /** The same for the tensors that `let { a, b } = ...` takes out of a record; their place is that of the name. */
+  observeTaken({ fields }: RecordPattern, scope: Scope): void {
+    for (const { name } of fields) {
+      const value = scope.environment.lookup(name.text)?.value
+      if (value?.kind !== "tensor" || isStandard(name.span)) continue
+      this.taken.push({
+        name: join(scope.path, name.text),
+        section: scope.section.name,
+        type: value.type,
+        value: value.value,
+        span: name.span,
+      })
+    }
+  }
+  readonly taken: LetRecord[] = []
 
   addOutput(statement: NamedStatement, value: ValueId, scope: Scope): void {
     this.checkTopLevel(statement, scope)

@@ -70,6 +70,8 @@ export interface ElaboratedModel {
   readonly sections: readonly ModelSection[]
   readonly training: TrainingSettings
   readonly lets: readonly LetRecord[]
+  /** tensors that a `let` takes out of a record, by the place of their names */
+  readonly taken: readonly LetRecord[]
   /** tensors of data files that constants were made from */
   readonly constants: readonly LoadedConstant[]
   /** what published files call the parameters */
@@ -168,6 +170,7 @@ export function elaborateModel(
     sections,
     training,
     lets: context.lets,
+    taken: context.taken,
     constants: [...context.loaded.values()].map(({ constant }) => constant),
     published: publishedSchemes([...context.published.values()], graph.parameters),
   }

@@ -59,6 +59,7 @@ export function runStatement(statement: Statement, outer: Scope, context: Elabor
         const value = evaluateExpression(statement.value, scope, context)
         bindPattern(statement.pattern, value, scope.environment, context)
         if (statement.pattern.kind === "name-pattern") context.observeLet(statement, value, scope)
+        else context.observeTaken(statement.pattern, scope)
       } catch (error) {
         bindToError(statement.pattern, scope.environment)
         throw error

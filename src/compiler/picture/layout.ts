@@ -7,7 +7,7 @@
  */
 
 import elk, { type ELK, type ElkExtendedEdge, type ElkNode } from "elkjs/lib/elk.bundled.js"
-import type { Box, BoxKind, Edge, PictureSection, View } from "./picture.js"
+import type { Box, Edge, PictureSection, View } from "./picture.js"
 import { boldWidth, codeWidth, shortened, textWidth } from "./text-width.js"
 
 export interface Point {

@@ -148,13 +148,13 @@ export function drawModel(model: ElaboratedModel, { modules, variant }: ModelTex
     const given = around ? givenBoxes(around, flow) : []
     const results = around ? [...flow.results] : []
     const end: Box[] =
-      results.length === 0 ? [] : [endBox("result", "result", "result", typesOf(flow.results.keys()), around!)]
+      results.length === 0 ? [] : [endBox("result", RESULT, "result", typesOf(flow.results.keys()), around!)]
     const edges = [
       ...given.flatMap(({ box, values }) => edgesFrom(box.id, values, flow)),
       ...flow.edges.map(({ from, to, values }) => ({ from: ids.get(from)!, to: ids.get(to)!, types: typesOf(values) })),
       ...children.flatMap((child) => {
         const made = results.filter(([, maker]) => maker === child).map(([value]) => value)
-        return made.length === 0 ? [] : [{ from: ids.get(child)!, to: "result", types: typesOf(made) }]
+        return made.length === 0 ? [] : [{ from: ids.get(child)!, to: RESULT, types: typesOf(made) }]
       }),
     ]
     return { boxes: [...given.map(({ box }) => box), ...children.map((child) => boxOf(child)), ...end], edges }
@@ -269,9 +269,9 @@ export function drawModel(model: ElaboratedModel, { modules, variant }: ModelTex
     for (const { name } of model.sections) {
       if (members.some(({ section }) => section === name)) add(index.sections, name, `section:${name}`)
     }
-    for (const node of graph.nodes) if (paths[node.id] !== "") add(index.statements, statementOf(node), paths[node.id]!)
+    for (const node of graph.nodes) if (paths[node.id] !== "") add(index.statements, statementOf(node), paths[node.id])
     for (const { name, value } of graph.parameters) {
-      for (const id of readers.get(value) ?? []) if (paths[id] !== "") add(index.parameters, name, paths[id]!)
+      for (const id of readers.get(value) ?? []) if (paths[id] !== "") add(index.parameters, name, paths[id])
     }
     const holding = (kinds: readonly BoxKind[], value: ValueId, name: string): string | undefined => {
       const found = members.find((one) => kinds.includes(one.kind) && one.holds.includes(value) && isCalled(one, name))
@@ -285,6 +285,9 @@ export function drawModel(model: ElaboratedModel, { modules, variant }: ModelTex
     return index
   }
 }
+
+/** Ids with a space cannot be those of a statement. */
+const RESULT = "the result"
 
 type Paths = Map<string, Set<string>>
 

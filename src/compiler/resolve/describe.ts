@@ -6,8 +6,7 @@
  * names finds, so that what an editor shows is what the compiler means.
  */
 
-import type { Parameter, Span, TypeExpression } from "../../../grammar/ast.js"
-import type { LetRecord } from "../elaborate/context.js"
+import type { LetStatement, Parameter, Span, TypeExpression } from "../../../grammar/ast.js"
 import type { ElaboratedModel } from "../elaborate/model.js"
 import { formatType, formatValue } from "../elaborate/values.js"
 import { format } from "../ir/dims.js"
@@ -38,7 +37,7 @@ export function describeSymbol(
   graph: ModuleGraph,
   path: string,
   offset: number,
-  model?: Pick<ElaboratedModel, "lets" | "graph">,
+  model?: Pick<ElaboratedModel, "lets" | "taken" | "graph">,
 ): SymbolDescription | undefined {
   const module = graph.modules.get(path)
   if (!module) return undefined
@@ -55,7 +54,7 @@ export function describeDeclaration(
   span: Span,
   module: Module,
   graph: ModuleGraph,
-  model: Pick<ElaboratedModel, "lets" | "graph"> | undefined,
+  model: Pick<ElaboratedModel, "lets" | "taken" | "graph"> | undefined,
 ): SymbolDescription {
   const base = { name: declaration.name.text, span, declared: declaration.name.span, doc: undefined, type: undefined }
   const text = (node: { readonly span: Span }): string => textOf(graph, node.span)
@@ -86,7 +85,8 @@ export function describeDeclaration(
         const type = text(node.type)
         return { ...base, kind, signature: `${kind} ${base.name}: ${type}`, doc: node.doc, type }
       }
-      const type = node.kind === "let" ? typeOfLet(node.span, model?.lets) : typeOfOutput(base.name, node.kind, model)
+      const type =
+        node.kind === "let" ? typeOfLet(node, base.declared, model) : typeOfOutput(base.name, node.kind, model)
       const signature = `${kind} ${base.name}${type === undefined ? "" : `: ${type}`}`
       return { ...base, kind, signature, doc: node.doc, type }
     }
@@ -157,8 +157,13 @@ function withDefault(name: string, value: unknown): string {
   return `${name} = ${Array.isArray(value) ? `[${value.map(entry).join(", ")}]` : entry(value)}`
 }
 
-function typeOfLet(span: Span, lets: readonly LetRecord[] | undefined): string | undefined {
-  const found = lets?.find((record) => record.span.file === span.file && record.span.start === span.start)
+function typeOfLet(
+  { pattern, span }: LetStatement,
+  name: Span,
+  model: Pick<ElaboratedModel, "lets" | "taken"> | undefined,
+): string | undefined {
+  const [known, place] = pattern.kind === "name-pattern" ? [model?.lets, span] : [model?.taken, name]
+  const found = known?.find((record) => record.span.file === place.file && record.span.start === place.start)
   return found && formatType(found.type)
 }
 

@@ -226,7 +226,10 @@ function brightest({ height, width, channels, data }: Pixels): Size & { readonly
 async function readBytes(path: string): Promise<Buffer> {
   const fix = "put the file back, or remove its case from the data set"
   try {
-    const { size } = await stat(path)
+    const found = await stat(path)
+    // A device says that it has no bytes, and has them without end.
+    if (!found.isFile()) throw new DataError({ what: `${path} is no file`, fix })
+    const { size } = found
     if (size > MOST_BYTES) {
       const what = `${path} has ${(size / 2 ** 30).toFixed(1)} GiB, and at most ${MOST_BYTES / 2 ** 30} GiB are read`
       throw new DataError({ what, fix: "cut the volume into smaller ones, or write its slices as PNG" })

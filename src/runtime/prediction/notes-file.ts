@@ -5,10 +5,10 @@
  * rows with their lines. The mask is the truth, for scoring; its path is taken from the file's own folder.
  */
 
-import { readFile } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { type CsvError, parse } from "csv-parse/sync"
 import { codeOf, messageOf } from "../data/data-error.js"
+import { readIndexText } from "../data/layouts/text-files.js"
 import { UserError } from "../user-error.js"
 
 export interface NoteRow {
@@ -46,10 +46,11 @@ export async function readNotes(file: string): Promise<NoteRow[]> {
 async function readText(file: string): Promise<string> {
   if (!/\.(csv|jsonl)$/i.test(file)) throw new UserError(`${file} is not a file of notes: give a .csv or .jsonl file`)
   try {
-    return await readFile(file, "utf8")
+    return await readIndexText(file)
   } catch (thrown) {
-    if (codeOf(thrown) !== "ENOENT") throw thrown
-    throw new UserError(`there is no file ${file}`, { cause: thrown })
+    const cause = thrown instanceof Error ? thrown.cause : undefined
+    if (codeOf(cause) === "ENOENT") throw new UserError(`there is no file ${file}`, { cause })
+    throw thrown
   }
 }
 

@@ -14,7 +14,12 @@ import { createHash } from "node:crypto"
 import { open, type FileHandle } from "node:fs/promises"
 import type { LanguageType } from "../../compiler/ir/graph.js"
 import { STORED_WIDTHS } from "../../compiler/data-files/data-file.js"
-import { type HeaderEntry, METADATA, parseSafetensorsHeader } from "../../compiler/data-files/safetensors-header.js"
+import {
+  type HeaderEntry,
+  METADATA,
+  parseSafetensorsHeader,
+  MOST_HEADER,
+} from "../../compiler/data-files/safetensors-header.js"
 import { codeOf } from "../data/data-error.js"
 import type { HostTensor } from "../session.js"
 import { UserError } from "../user-error.js"
@@ -53,8 +58,6 @@ const FILE_TYPES: Readonly<Record<LanguageType, string>> = { f32: "F32", i32: "I
 const OUR_TYPES: Readonly<Record<string, LanguageType>> = { F32: "f32", I32: "i32", BOOL: "bool" }
 const WIDTH: Readonly<Record<LanguageType, number>> = { f32: 4, i32: 4, bool: 1 }
 const WIDTHS: Readonly<Record<string, number>> = { F32: 4, I32: 4, BOOL: 1 }
-/** The format's own limit on the header. */
-const MOST_HEADER = 100_000_000
 const MOST_AT_ONCE = 2 ** 28
 
 /**

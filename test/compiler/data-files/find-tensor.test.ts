@@ -94,6 +94,21 @@ describe("what cannot be read says why", () => {
     expect(problem(body)).toContain(words)
   })
 
+  test.each([
+    // Nothing but the lengths: a file of this size that is read further than its beginning fails.
+    ["a.safetensors", [0, 0, 0, 0, 1, 0, 0, 0]],
+    ["a.npy", [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 2, 0, 0, 0, 0, 128]],
+  ])("a header of gigabytes in a file of gigabytes: %s", (path, beginning) => {
+    const file: DataFile = {
+      size: 2 ** 40,
+      read: (offset, length) => {
+        if (offset + length > beginning.length) throw new RangeError("the header was read")
+        return Uint8Array.from(beginning.slice(offset, offset + length))
+      },
+    }
+    expect(problem(() => findTensor(file, path, undefined))).toMatch(/header of \d+ bytes/)
+  })
+
   test("any damage is a problem or another value, and nothing else", () => {
     fc.assert(
       fc.property(

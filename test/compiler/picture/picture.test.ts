@@ -30,7 +30,7 @@ function boxAt({ root, views }: Picture, path: string): { readonly id: string } 
   let found
   for (const part of parts) {
     found = view?.boxes.find(({ id }) => id === part)
-    view = found?.view == null ? undefined : views[found.view]
+    view = found?.view ? views[found.view] : undefined
   }
   return found
 }
@@ -124,7 +124,7 @@ describe("a picture", () => {
         section: "joined",
         frozen: false,
       },
-      ...{ parameters: 888, trainingOnly: false, source: { file: "model.mdl", line: 32, lastLine: 32 } },
+      ...{ parameters: 888, trainingOnly: false, source: { file: "model.mdl", line: 30, lastLine: 30 } },
     })
     expect(box("language.told")).toMatchObject({ frozen: true, parameters: 80, frozenParameters: 80 })
     expect(box("note")).toMatchObject({ kind: "input", what: "words", types: ["tokens[N, T]"] })
@@ -148,7 +148,12 @@ describe("a picture", () => {
 
   test("shows the inside of a block, with what it is given and gives", () => {
     const turns = views[box("joined.stack")!.view!]!
-    expect(arrows(turns)).toEqual(["given 0 > stack.0", "stack.0 > stack.1", "stack.1 > stack.2", "stack.2 > result"])
+    expect(arrows(turns)).toEqual([
+      "given 0 > stack.0",
+      "stack.0 > stack.1",
+      "stack.1 > stack.2",
+      "stack.2 > the result",
+    ])
     const [, first, second] = turns.boxes
     // Turns of a loop are alike inside.
     expect(first!.view).toBe(second!.view)
@@ -157,7 +162,7 @@ describe("a picture", () => {
       "first > second",
       "first > add",
       "second > add",
-      "add > result",
+      "add > the result",
     ])
   })
 

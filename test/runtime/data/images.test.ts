@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs"
-import { writeFile } from "node:fs/promises"
+import { symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import sharp from "sharp"
 import { describe, expect, it } from "vitest"
@@ -168,4 +168,13 @@ describe.skipIf(!existsSync(REAL_QATA))("images of QaTa-COV19 (skipped where the
     const mask = await readMaskPixels(join(REAL_QATA, "train/masks/mask_covid_101.png"))
     expect(mask.data.reduce((a, b) => a + b)).toBeGreaterThan(0)
   })
+})
+
+// Its size is said to be 0, and it has zeros without end.
+const DEVICE = "/dev/zero"
+
+it.runIf(existsSync(DEVICE))("a device under the name of an image is not read", async () => {
+  const path = join(await temporaryFolder(), "picture.png")
+  await symlink(DEVICE, path)
+  expect((await dataErrorOf(readImage(path))).what).toBe(`${path} is no file`)
 })

@@ -6,13 +6,13 @@
  * they are. Equal requests give equal bytes. Every file is checked before it is handed out.
  */
 
-import { asConstant, format, type Sizes } from "../../ir/dims.js"
+import { asConstant, format, symbolsOf, type Sizes } from "../../ir/dims.js"
 import type { Graph, Origin } from "../../ir/graph.js"
 import { checkOnnx } from "./check.js"
 import { firstDifference } from "./compare-drafts.js"
 import type { Draft } from "./draft.js"
 import { encodeModel, type ExternalRequest } from "./encode.js"
-import { InvalidOnnx, OPSET_RANGE, OpsetOutOfRange, SizeFixed } from "./errors.js"
+import { ExportRequestError, InvalidOnnx, OPSET_RANGE, OpsetOutOfRange, SizeFixed } from "./errors.js"
 import type { ExternalData } from "./external-data.js"
 import { storeHalfWeights } from "./half-weights.js"
 import { lowerGraph, sourceOf } from "./lower.js"
@@ -115,6 +115,11 @@ export function exportOnnx(spec: ExportSpec): ExportedModel {
 function provenOpen(draft: Draft, spec: ExportSpec): Pick<ExportedModel, "openSizes" | "probes"> {
   const names = [...draft.sizes.keys()]
   if (names.length === 0) return { openSizes: {}, probes: [] }
+  const told = new Set(draft.inputs.flatMap(({ type }) => type.shape.flatMap(symbolsOf)))
+  const untold = names.filter((name) => !told.has(name))
+  if (untold.length > 0) {
+    throw new ExportRequestError(`no input that the outputs depend on has the size ${untold.join(" or ")}`)
+  }
   const constraints = SizeConstraints.of(draft)
   const [openSizes, probes] = [constraints.sizes(), constraints.probes()]
   if (probes.length === 0) {

@@ -93,11 +93,13 @@ export function slurmClient(run: RunProgram = runProgram): SlurmClient {
       const words = ["--noheader", "--parsable2", "--allocations", "--format=JobID,JobName,State,ExitCode,NodeList"]
       const which =
         "jobs" in query ? [`--jobs=${query.jobs.join(",")}`] : [`--name=${query.name}`, `--starttime=${query.since}`]
-      const end = await command("sacct", [...words, ...which], signal)
-      if (end.code !== 0) {
-        if (/accounting storage is disabled|slurmdbd.*not/i.test(end.stderr)) return undefined
-        throw new SlurmSilent(`sacct failed: ${wordsOf(end)}`)
-      }
+      const end = await run("sacct", [...words, ...which], signal).catch((thrown: unknown) => {
+        // A cluster without accounting need not have the program.
+        if (codeOf(thrown) === "ENOENT") return undefined
+        throw thrown
+      })
+      if (end === undefined || /accounting storage is disabled/i.test(end.stderr)) return undefined
+      if (end.code !== 0) throw new SlurmSilent(`sacct failed: ${wordsOf(end)}`)
       return rows(end.stdout).flatMap(([id = "", name, state = "", code, node]) => {
         const [job, index] = id.split("_")
         // `CANCELLED by 1000`

@@ -15,10 +15,12 @@ export interface ScriptOptions {
   readonly claim: string
   /** what Node runs for `mdl` */
   readonly tool: string
+  /** cores of each; those that Slurm gives when absent */
+  readonly cpus?: number | undefined
 }
 
 /** The text of the script. */
-export function jobScript({ tasks, cluster, claim, tool }: ScriptOptions): string {
+export function jobScript({ tasks, cluster, claim, tool, cpus }: ScriptOptions): string {
   return `#!/bin/bash
 # Written by \`mdl ablate --engine slurm\`: each task of the array trains one member of the sweep.
 set -euo pipefail
@@ -35,7 +37,7 @@ if [ "$owner" != "$SLURM_ARRAY_JOB_ID" ]; then echo "this job was withdrawn"; ex
 : >>"$log" || exit 2
 
 export NO_COLOR=1
-export MDL_THREADS="\${MDL_THREADS:-\${SLURM_CPUS_PER_TASK:-\${SLURM_CPUS_ON_NODE:-1}}}"
+export MDL_THREADS="\${MDL_THREADS:-${cpus ?? "$SLURM_CPUS_ON_NODE"}}"
 export MDL_BATCH_TASK=${shellWord(cluster)}:"\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 exec >>"$log" 2>&1
 exec ${shellWords([process.execPath, tool])} "\${words[@]}"

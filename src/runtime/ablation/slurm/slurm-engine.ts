@@ -110,6 +110,8 @@ class Watch {
   private waiting: { readonly task: Task; readonly retried: number }[] = []
   private pause: number
   private silent = false
+  /** whether it was said that accounting does not answer */
+  private forgetful = false
 
   constructor(
     private readonly options: SlurmEngineOptions,
@@ -122,6 +124,7 @@ class Watch {
   }
 
   async run(tasks: readonly Task[]): Promise<readonly TaskEnd[]> {
+    if (tasks.length === 0) return []
     const { wait = true, sweep } = this.options
     const cluster = await this.client.cluster()
     const submissions = await Submissions.open(sweep)
@@ -238,6 +241,7 @@ class Watch {
   /** Looks at all tasks that Slurm has; whether any has changed. */
   private async look(submissions: Submissions): Promise<boolean> {
     const watched = [...this.running.values()]
+    if (watched.length === 0) return false
     const seen = await this.sightings(watched.map(({ submission }) => submission))
     let changed = false
     for (const one of watched) {
@@ -336,12 +340,24 @@ class Watch {
       tasks.some((_, index) => !seen.has(taskKey({ job, index }))),
     )
     if (forgotten.length === 0) return seen
-    const before = await this.client.accounting({ jobs: forgotten.map(({ job }) => job) }, signal)
-    for (const one of before ?? []) {
+    for (const one of await this.remembered(forgotten)) {
       // The controller does not have it, so it is not running, even if accounting has missed its end.
       const isOver = ["done", "broken"].includes(phaseOf(one.state))
       if (isOver && isOurs(one) && !seen.has(taskKey(one))) seen.set(taskKey(one), one)
     }
     return seen
+  }
+
+  /** What accounting knows of jobs; nothing where it is off. Without its answer, members' own records must do. */
+  private async remembered(jobs: readonly Submitted[]): Promise<readonly Sighting[]> {
+    try {
+      return (await this.client.accounting({ jobs: jobs.map(({ job }) => job) }, this.watch.signal)) ?? []
+    } catch (thrown) {
+      if (!(thrown instanceof SlurmSilent)) throw thrown
+      if (!this.forgetful && !this.stopped)
+        this.say(`accounting does not answer, and is done without: ${thrown.message}`)
+      this.forgetful = true
+      return []
+    }
   }
 }

@@ -9,7 +9,7 @@ import { releaseBatchLock } from "../../runs/run-lock.js"
 import { UserError } from "../../user-error.js"
 import type { Task } from "../engine.js"
 import { TOOL } from "../task-process.js"
-import { type SlurmClient } from "./client.js"
+import type { SlurmClient } from "./client.js"
 import { jobScript } from "./job-script.js"
 import type { Submissions, Submitted } from "./submissions.js"
 import { taskKey } from "./task-states.js"
@@ -39,12 +39,13 @@ export interface SubmitOptions {
 
 /** @throws what `SlurmClient.submit` throws; after SlurmSilent the submission is there, and unsettled */
 export async function submitTasks(tasks: readonly Task[], options: SubmitOptions): Promise<Submitted> {
-  const { client, submissions, cluster, tool = TOOL } = options
+  const { client, submissions, cluster, resources, tool = TOOL } = options
   for (const { name, folder } of tasks) await releaseBatchLock(folder, pastTasks(submissions, name))
   const names = tasks.map(({ name }) => name)
   const submission = await submissions.intend(cluster, names)
   const script = submissions.path(`${submission.name}.sh`)
-  await writeAtomically(script, jobScript({ tasks, cluster, claim: submissions.claim(submission), tool }))
+  const claim = submissions.claim(submission)
+  await writeAtomically(script, jobScript({ tasks, cluster, claim, tool, cpus: resources?.cpus }))
   try {
     const words = sbatchWords(submission.name, script, tasks.length, options)
     return await submissions.confirm(submission, await client.submit(words))

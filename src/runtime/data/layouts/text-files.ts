@@ -15,7 +15,10 @@ export async function readIndexBytes(file: string, most: number = MOST_INDEX_BYT
   try {
     const handle = await open(file)
     try {
-      const { size } = await handle.stat()
+      const found = await handle.stat()
+      // A device says that it has no bytes, and has them without end.
+      if (!found.isFile()) throw new DataError({ what: `${file} is no file`, fix: "make it a readable file" })
+      const { size } = found
       if (size > most) {
         throw new DataError({
           what: `${file} has ${size} bytes, more than any index of a data set (${most})`,

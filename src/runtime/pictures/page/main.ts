@@ -19,11 +19,14 @@ const sides = [...document.querySelectorAll<HTMLElement>("[data-side]")].map(
   (element, i) => new Side(element, lightsOf(i)),
 )
 const MOST_FOUND = 24
+/** each side is led to its own place, and does not follow the other */
+let isLed = false
 
 function lightsOf(side: number): Lights {
   const lights = new Map<string, Map<string, string>>()
   for (const { kind, sign, places } of data) {
-    for (const path of places[side] ?? []) lights.set(path, (lights.get(path) ?? new Map()).set(kind, sign))
+    for (const path of places[side] ?? [])
+      lights.set(path, (lights.get(path) ?? new Map<string, string>()).set(kind, sign))
   }
   return lights
 }
@@ -36,10 +39,11 @@ sides.forEach((side, i) => {
     for (const other of others) while (!other.open(path)) path = path.slice(0, Math.max(path.lastIndexOf("/"), 0))
     showFacts(side, undefined)
   }
-  side.onChoose = (path, part) => {
+  side.onChoose = (part) => {
     showFacts(side, part)
+    if (isLed) return
     for (const other of others) {
-      other.stage.svg.querySelectorAll(".chosen").forEach((chosen) => chosen.classList.remove("chosen"))
+      other.chooseNothing()
       const same = [...other.stage.svg.querySelectorAll<SVGGElement>("[data-box], [data-section]")].find(
         ({ dataset }) => side.path === other.path && sameName(dataset, part.dataset),
       )
@@ -52,7 +56,7 @@ sides.forEach((side, i) => {
 const sameName = (a: DOMStringMap, b: DOMStringMap): boolean => a["box"] === b["box"] && a["section"] === b["section"]
 
 /** What is known about a part, with its lines of the text. */
-function showFacts({ element }: Side, part: SVGGraphicsElement | undefined): void {
+function showFacts({ element }: Side, part: SVGGElement | undefined): void {
   const facts = element.querySelector<HTMLElement>(".facts")!
   const [title = "", ...others] = (part?.dataset["facts"] ?? facts.dataset["hint"] ?? "").split("\n")
   const heading = document.createElement(part ? "h2" : "p")
@@ -67,7 +71,7 @@ function showFacts({ element }: Side, part: SVGGraphicsElement | undefined): voi
     const open = document.createElement("button")
     open.type = "button"
     open.textContent = "Look inside"
-    open.addEventListener("click", () => sides.find((one) => one.element === element)!.opened(part as SVGGElement))
+    open.addEventListener("click", () => sides.find((one) => one.element === element)!.opened(part))
     buttons.push(open)
   }
   const link = part && editorLink(element, part.dataset)
@@ -106,9 +110,13 @@ function showSource(element: HTMLElement, place: DOMStringMap | undefined): void
 
 /** Goes to places of a change, in each side to the first that is there. */
 function goTo(places: readonly (readonly string[])[]): void {
+  isLed = true
   sides.forEach((side, i) => {
-    if (!(places[i] ?? []).some((path) => side.goTo(path))) showFacts(side, undefined)
+    if ((places[i] ?? []).some((path) => side.goTo(path))) return
+    side.chooseNothing()
+    showFacts(side, undefined)
   })
+  isLed = false
 }
 
 function onClick(id: string, act: () => void): void {

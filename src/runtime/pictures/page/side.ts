@@ -28,8 +28,7 @@ export class Side {
   readonly stage: Stage
   /** the block whose inside is shown; empty for the whole model */
   path = ""
-  chosen: string | undefined
-  onChoose: (path: string, part: SVGGraphicsElement) => void = () => undefined
+  onChoose: (part: SVGGElement) => void = () => undefined
   onOpen: (path: string) => void = () => undefined
   private readonly crumbs: HTMLElement
   private readonly tip: HTMLElement
@@ -65,7 +64,6 @@ export class Side {
     const svg = this.drawing(path)
     if (!svg) return false
     this.path = path
-    this.chosen = undefined
     const shown = svg.cloneNode(true) as SVGSVGElement
     for (const box of shown.querySelectorAll<SVGGElement>("[data-box], [data-section]")) this.prepare(box)
     this.stage.show(shown)
@@ -185,10 +183,13 @@ export class Side {
   }
 
   private choose(part: SVGGElement): void {
-    for (const other of this.stage.svg.querySelectorAll(".chosen")) other.classList.remove("chosen")
+    this.chooseNothing()
     part.classList.add("chosen")
-    this.chosen = this.pathOf(part)
-    this.onChoose(this.chosen, part)
+    this.onChoose(part)
+  }
+
+  chooseNothing(): void {
+    for (const other of this.stage.svg.querySelectorAll(".chosen")) other.classList.remove("chosen")
   }
 
   /** Opens a block that somebody asked for. */

@@ -253,6 +253,15 @@ ${model("output y = conv2d(image, 2, kernel = 8, padding = 0) + mean(Last()(imag
   })
 })
 
+it("a size of an input that no output needs is not there to stay open", () => {
+  const text = `model Deaf {
+  input image: f32[N, 3, H = 8, W = 8]
+  input note: tokens[N, T = 6] using words(32)
+  output y = relu(image)
+}`
+  expect(() => opened(text, ["H", "T"])).toThrow("no input that the outputs depend on has the size T")
+})
+
 it("a graph with an open size is not written without the means to try another", () => {
   const graph = graphOf(SEGMENTER, ["H"])
   const spec = { name: "m", graph, parameters: initialValues(graph.parameters, 1), symbols: ["N", "H"], metadata: {} }

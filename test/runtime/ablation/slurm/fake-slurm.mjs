@@ -4,7 +4,7 @@
  * Takes what the engine says to Slurm; acts as a queue, in the folder FAKE_SLURM, and runs the tasks with bash. A task
  * says how it is to end by writing a state into the file $FAKE_END (REQUEUE: started again under the same number). Files
  * in the folder set the scene: `held` (no task starts), `refuse` (what sbatch says), `down` (the controller does not answer), `purged` (it has
- * forgotten what has ended), `accounting` (sacct has an answer), `cluster` (its name).
+ * forgotten what has ended), `accounting` (sacct has an answer; with a text, that is its complaint), `cluster` (its name).
  */
 import { spawn } from "node:child_process"
 import {
@@ -114,6 +114,7 @@ class FakeSlurm {
 
   sacct(option) {
     if (this.scene("accounting") === undefined) fail("Slurm accounting storage is disabled")
+    if (this.scene("accounting") !== "") fail(this.scene("accounting"))
     const jobs = option("jobs")?.split(",")
     return this.tasks()
       .filter(({ job, name }) => jobs?.includes(job) ?? name === option("name"))

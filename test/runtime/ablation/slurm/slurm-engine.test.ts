@@ -21,17 +21,17 @@ describe("a sweep on Slurm", () => {
   test("is one array job, whose tasks run the tool and write into their logs", async () => {
     const { engine, task, calls, log, sweep } = await fakeCluster({ programs: true })
     const watch = listener()
-    const resources = { partition: "gpu", time: "1:00:00", cpus: 3, mem: "2G", gres: "gpu:1", more: ["--account=lab"] }
+    const resources = { partition: "gpu", time: "1:00:00", cpus: 2, mem: "2G", gres: "gpu:1", more: ["--account=lab"] }
     const slurm = engine({ resources })
     expect(outcomes(await slurm.run([task("a"), task("b"), task("c")], watch))).toEqual(["a done", "b done", "c done"])
     expect(watch.heard).toContain("job 41 submitted with 3 members")
     expect(watch.heard).toEqual(expect.arrayContaining(["a started", "c done"]))
-    expect(log("b")).toBe("threads 3 as fake:41_1\n")
+    expect(log("b")).toBe("threads 2 as fake:41_1\n")
     const [[...words], ...more] = calls("sbatch") as [string[]]
     expect(more).toEqual([])
     expect(words).toEqual(
       expect.arrayContaining(
-        "--parsable --array=0-2 --requeue --partition=gpu --time=1:00:00 --cpus-per-task=3 --mem=2G --gres=gpu:1 --account=lab".split(
+        "--parsable --array=0-2 --requeue --partition=gpu --time=1:00:00 --cpus-per-task=2 --mem=2G --gres=gpu:1 --account=lab".split(
           " ",
         ),
       ),
@@ -110,14 +110,33 @@ describe("a sweep on Slurm", () => {
   })
 
   test("without accounting believes the members' own records, and takes for lost what left none", async () => {
-    const { engine, task, scene } = await fakeCluster()
+    const { engine, task, scene, log } = await fakeCluster()
     scene("purged", "")
     const watch = listener()
     const ends = await engine({ retries: 1 }).run([task("a"), task("b", "end", "NODE_FAIL")], watch)
     expect(outcomes(ends)).toEqual(["a done", "b done"])
+    expect(log("a")).toContain("threads 3")
     expect(watch.heard).toContainEqual(
       expect.stringContaining("b: Slurm no longer knows of it (job 41_1); it is submitted again"),
     )
+  })
+
+  test("does without accounting that is there and does not answer, and says so once", async () => {
+    const { engine, task, scene } = await fakeCluster()
+    scene("accounting", "sacct: error: slurm_persist_conn_open_without_init: failed to open persistent connection")
+    scene("purged", "")
+    const watch = listener()
+    expect(outcomes(await engine().run([task("a"), task("b", "end", "NODE_FAIL")], watch))).toEqual([
+      "a done",
+      "b done",
+    ])
+    expect(watch.heard.filter((line) => line.includes("accounting does not answer"))).toHaveLength(1)
+  })
+
+  test("with nothing to do needs no Slurm", async () => {
+    const { engine } = await fakeCluster({ programs: true })
+    process.env["PATH"] = "/nowhere"
+    expect(await engine().run([], listener())).toEqual([])
   })
 
   test("asks again when Slurm does not answer, and says so once", async () => {
