@@ -34,7 +34,8 @@ export function diffCommand(): Command {
       const weightsDiffer = known ? before.weights !== after.weights : null
       const report: DiffReport = { ...diffModels(before.model, after.model), weightsDiffer }
       const weights = weightsDiffer === null ? undefined : `weights: ${weightsDiffer ? "they differ" : "the same"}`
-      const bytes = options.html === undefined ? 0 : await writeDiff(report, before, after, options.html, weights)
+      const bytes =
+        options.html === undefined ? 0 : await writeDiff(report, before, after, options.html, { note: weights })
       if (options.json) printJson(report)
       else {
         print(formatDiff(report))

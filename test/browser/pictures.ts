@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url"
 import type { Browser, Page } from "playwright-core"
 import { expect } from "vitest"
 import { temporaryFolder } from "../runtime/data/temporary.js"
-import { readModule } from "../runtime/serving/served-files.js"
+import { readModule } from "../runtime/page-module.js"
 
 /** The page's modules, from their sources. */
 export const readPictureModule = (name: string): Promise<string> => readModule(`pictures/page/${name}`)

@@ -28,16 +28,17 @@ const TITLES: Readonly<Record<PlacedChange["of"], string>> = {
   sizes: "Sizes",
 }
 
-/**
- * The page, as UTF-8 text.
- *
- * @param note a further line, such as whether the weights of two exported files differ
- */
+export interface DiffPageOptions extends PageOptions {
+  /** a further line, such as whether the weights of two exported files differ */
+  readonly note?: string | undefined
+}
+
+/** The page, as UTF-8 text. */
 export async function diffPage(
   diff: ModelDiff,
   before: Drawn,
   after: Drawn,
-  { note, editor, readModule }: PageOptions & { readonly note?: string | undefined } = {},
+  { note, editor, readModule }: DiffPageOptions = {},
 ): Promise<string> {
   const changes = placedChanges(diff, before.index, after.index)
   const hints = ["before", "after"].map((when) => `${when}: choose a part, or a change in the list above`)

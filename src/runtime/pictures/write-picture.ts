@@ -11,7 +11,7 @@ import { LayoutEngine } from "../../compiler/picture/layout.js"
 import type { ModelSide } from "../model-side.js"
 import { writeAtomically } from "../runs/atomic-file.js"
 import { UserError } from "../user-error.js"
-import { diffPage } from "./diff-page.js"
+import { diffPage, type DiffPageOptions } from "./diff-page.js"
 import { graphPage, type PageOptions } from "./graph-page.js"
 import { drawn, type Drawn } from "./side.js"
 import { captionOf, svgDocument } from "./svg.js"
@@ -36,7 +36,6 @@ export async function graphDrawing({ picture }: Drawn): Promise<string> {
 /**
  * Writes a difference with both pictures.
  *
- * @param note a further line of the page
  * @returns the number of bytes
  * @throws UserError for an ending other than `.html`, and where the folder cannot be written
  */
@@ -45,7 +44,7 @@ export async function writeDiff(
   before: ModelSide,
   after: ModelSide,
   path: string,
-  note?: string,
+  options: DiffPageOptions = {},
 ): Promise<number> {
   requirePageName(path)
   // Two states of one file have the same name; what they were asked for as tells them apart.
@@ -54,7 +53,7 @@ export async function writeDiff(
     Drawn,
     Drawn,
   ]
-  return write(path, await diffPage(diff, old, fresh, { note }))
+  return write(path, await diffPage(diff, old, fresh, options))
 }
 
 async function write(path: string, text: string): Promise<number> {

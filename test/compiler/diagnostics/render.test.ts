@@ -211,4 +211,18 @@ describe("forms for programs", () => {
         "::notice title=MDL9999::Something is wrong\n",
     )
   })
+
+  test.each([
+    ["tabs", "\tlet a =\tx", 10],
+    ["wide characters", 'a = "\u65e5\u672c" + x', 12],
+    ["an emoji, which is two units", 'a = "\u{1f600}" + x', 12],
+    ["a family of emoji", 'a = "\u{1f468}\u200d\u{1f469}\u200d\u{1f467}" + x', 18],
+    ["a combining accent", 'a = "e\u0301" + x', 12],
+  ])("columns count units of UTF-16, as editors do: %s", (_, text, column) => {
+    const at = { start: text.length - 1, end: text.length, file: "a.mdl" }
+    const texts = new Map([["a.mdl", text]])
+    const given = [diagnostic([{ span: at, text: "here", primary: true }])]
+    expect(renderJson(given, texts)[0]).toMatchObject({ line: 1, column, endLine: 1, endColumn: column + 1 })
+    expect(renderGithub(given, texts)).toContain(`line=1,col=${column},endLine=1,endColumn=${column + 1}`)
+  })
 })

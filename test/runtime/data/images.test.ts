@@ -176,5 +176,5 @@ const DEVICE = "/dev/zero"
 it.runIf(existsSync(DEVICE))("a device under the name of an image is not read", async () => {
   const path = join(await temporaryFolder(), "picture.png")
   await symlink(DEVICE, path)
-  expect((await dataErrorOf(readImage(path))).what).toBe(`${path} is no file`)
+  expect((await dataErrorOf(readImageHeader(path))).what).toBe(`${path} is no file`)
 })

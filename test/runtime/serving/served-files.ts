@@ -1,13 +1,10 @@
 /**
  * Something to serve: an exported model with random weights that reads images and notes, and phantoms to try it on.
  *
- * Takes nothing. Gives the ONNX file, its model as the server wants it, and the page's JavaScript made from the sources, so
- * that no test depends on an earlier build. TensorFlow is not loaded.
+ * Takes nothing. Gives the ONNX file, its model as the server wants it, and the page's JavaScript. TensorFlow is not loaded.
  */
-import { readFile } from "node:fs/promises"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import ts from "typescript"
 import { openDataset, samplesOf } from "../../../src/runtime/data/dataset.js"
 import { toOnnx } from "../../../src/runtime/deployment/export-model.js"
 import { openExportSource } from "../../../src/runtime/deployment/export-source.js"
@@ -15,6 +12,8 @@ import type { ModelToServe } from "../../../src/runtime/serving/served-model.js"
 import { openModelToServe } from "../../../src/runtime/serving/served-model.js"
 import { WordsTokenizer } from "../../../src/runtime/tokenizers/words.js"
 import { openWorkshop, type Workshop } from "../deployment/looking-model.js"
+
+export { readModule } from "../page-module.js"
 
 export interface ServedFiles extends Workshop {
   /** path of the ONNX file */
@@ -33,12 +32,4 @@ export async function openServedFiles(selector = "Looking"): Promise<ServedFiles
   writeFileSync(onnx, toOnnx({ ...source, tokenizers }).bytes)
   const examples = samplesOf(await openDataset(workshop.data), "test")
   return { ...workshop, onnx, toServe: { ...(await openModelToServe(onnx)), examples } }
-}
-
-/** A module of the page, from its source. */
-export async function readModule(module: string): Promise<string> {
-  const source = await readFile(new URL(`../../../src/runtime/${module}.ts`, import.meta.url), "utf8")
-  const { target, module: kind } = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
-  return ts.transpileModule(source, { compilerOptions: { target, module: kind, verbatimModuleSyntax: true } })
-    .outputText
 }
