@@ -418,7 +418,9 @@ export const ERROR_EXAMPLES = {
     fix: "A warning: `bce` takes probabilities, so that what goes into it comes out of `sigmoid` or `softmax`.",
   },
   "squashed-twice": {
-    text: model("  let chance = sigmoid(conv2d(image, 1))\n  output probability = sigmoid(chance)"),
+    text: model(
+      "  let chance = sigmoid(conv2d(image, 1))\n  output probability = sigmoid(chance)\n  loss overlap = bce(probability, mask)",
+    ),
     fix: "A warning: leave out one of the two. Only what stands in the text of the model itself is looked at.",
   },
   "no-outputs": {

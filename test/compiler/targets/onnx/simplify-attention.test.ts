@@ -31,7 +31,7 @@ function projected(b: ModelBuilder, x: ValueId, name: string): ValueId {
 describe("scores of attention", () => {
   it("are scaled by the weights of the queries", async () => {
     const b = new ModelBuilder(new Map()).at("a", 1)
-    const x = b.input("x", f32(N, 4, 6))
+    const x = b.input("x", f32(N, 4, 6), "input")
     const scores = b.op("matmul", [projected(b, x, "q"), projected(b, x, "k")], { transpose_b: true })
     b.output("y", b.op("softmax", [b.op("div", [scores, b.scalar(Math.sqrt(3))])]))
     const graph = b.finish()
@@ -42,7 +42,7 @@ describe("scores of attention", () => {
 
   it("are scaled themselves when the queries are read elsewhere too", async () => {
     const b = new ModelBuilder(new Map()).at("a", 1)
-    const x = b.input("x", f32(N, 4, 6))
+    const x = b.input("x", f32(N, 4, 6), "input")
     const queries = projected(b, x, "q")
     const scores = b.op("matmul", [queries, projected(b, x, "k")], { transpose_b: true })
     b.output("y", b.op("div", [scores, b.scalar(Math.sqrt(3))]))
@@ -55,7 +55,7 @@ describe("scores of attention", () => {
 
   it("are masked once by two masks, which are joined once for all layers", async () => {
     const b = new ModelBuilder(new Map()).at("a", 1)
-    const [x, valid] = [b.input("x", f32(N, 2, 4, 4)), b.input("valid", f32(N, 4))]
+    const [x, valid] = [b.input("x", f32(N, 2, 4, 4), "input"), b.input("valid", f32(N, 4), "input")]
     const position = b.op("iota", [], { size: [constant(4)] })
     const future = b.op("greater", [
       b.op("reshape", [position], { shape: dims(1, 4) }),
@@ -74,7 +74,7 @@ describe("scores of attention", () => {
 
   it("keep both masks when they hide with different numbers", () => {
     const b = new ModelBuilder(new Map()).at("a", 1)
-    const [x, valid] = [b.input("x", f32(N, 4)), b.input("valid", f32(N, 4))]
+    const [x, valid] = [b.input("x", f32(N, 4), "input"), b.input("valid", f32(N, 4), "input")]
     const inner = b.op("select", [b.op("greater", [valid, b.scalar(0.5)]), x, b.scalar(-1e30)])
     b.output("y", b.op("select", [b.op("less", [valid, b.scalar(0.9)]), inner, b.scalar(0)]))
     const model = exported(b.finish())
@@ -85,7 +85,7 @@ describe("scores of attention", () => {
 describe("a convolution along tokens", () => {
   it("takes the bias that is added after the transpose, and the transposes around it meet", async () => {
     const b = new ModelBuilder(new Map()).at("a", 1)
-    const x = b.input("x", f32(N, 6, 4))
+    const x = b.input("x", f32(N, 6, 4), "input")
     const conv = b.op("conv1d", [x, b.weight("weight", [5, 6, 3])], { padding: [1] })
     const moved = b.op("add", [b.op("transpose", [conv], { perm: [0, 2, 1] }), b.weight("bias", [5])])
     b.output("y", b.op("relu", [b.op("transpose", [moved], { perm: [0, 2, 1] })]))
