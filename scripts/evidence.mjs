@@ -50,7 +50,7 @@ const STUDIES = {
   qata: {
     model: "models/reclmis.mdl#quick",
     options: {
-      seeds: "3",
+      seeds: "1",
       "no-ablations": true,
       with: ["models/lvit-clip.mdl#quick", "models/unet.mdl#like_quick"],
       size: "112",

@@ -22,6 +22,7 @@ const GROUPS = [
   [/^MDL32/, "Sizes and numbers when compiling"],
   [/^MDL33/, "Gradients"],
   [/^MDL34/, "Limits"],
+  [/^MDL35/, "Sizes left open in ONNX"],
   [/^MDL40/, "Which model is meant"],
   [/^MDL41/, "Ablations"],
   [/^MDL42/, "Training settings"],

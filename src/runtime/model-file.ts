@@ -16,7 +16,7 @@ import { compile, type CompileOptions, type CompileResult } from "../compiler/co
 import { type DataFile, DataFileProblem } from "../compiler/data-files/data-file.js"
 import { findTensor } from "../compiler/data-files/find-tensor.js"
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.js"
-import { renderTerminal } from "../compiler/diagnostics/render.js"
+import { renderJson, renderTerminal } from "../compiler/diagnostics/render.js"
 import type { ElaboratedModel } from "../compiler/elaborate/model.js"
 import type { HeldTensor, SourceHost } from "../compiler/resolve/modules.js"
 import { UserError } from "./user-error.js"
@@ -160,6 +160,14 @@ export function requireModel(
   const result = compileReference(reference, sizes)
   if (!result.output) throw new ModelError(result.diagnostics, result.sources)
   return { model: result.output, result }
+}
+
+/** What the compiler warns of, a line each: what `mdl check` shows at length. */
+export function warningLines({ diagnostics, sources }: CompileResult): readonly string[] {
+  const warnings = diagnostics.filter(({ severity }) => severity === "warning")
+  return renderJson(warnings, new Map(sources)).map(
+    ({ file, line, message, code }) => `${file}:${line}: ${message} (${code}; \`mdl check\` shows the line)`,
+  )
 }
 
 /** SHA-256 over all that a model was made from: its texts, and the tensors of data files that are its constants. */

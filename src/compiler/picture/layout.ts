@@ -2,8 +2,8 @@
  * Where everything in a picture stands: places of boxes, groups and arrows.
  *
  * Takes a view; gives rectangles and lines, in pixels at natural size. ELK's layered algorithm does it, in this process:
- * sections are groups, and what stands first in the text stands first in the picture where the arrows allow it. The size of a box
- * comes from its own lines, so that no text is cut that would fit.
+ * sections are groups, and what stands first in the text stands first in the picture where the arrows allow it. The size
+ * of a box comes from its own lines, so that no text is cut that would fit.
  */
 
 import elk, { type ELK, type ElkExtendedEdge, type ElkNode } from "elkjs/lib/elk.bundled.js"

@@ -1,8 +1,8 @@
 /**
  * How wide a text is, without a screen to measure it on.
  *
- * Takes a text and a size; gives a width that the text does not exceed in the fonts that pictures name. A picture is laid out where no
- * browser is; the classes of widths below are those of Arial and Helvetica, rounded up, and wide characters of other
+ * Takes a text and a size; gives a width that the text does not exceed in the fonts that pictures name. A picture is laid
+ * out where no browser is; the classes of widths below are those of Arial and Helvetica, rounded up, and wide characters of other
  * scripts take a full square.
  */
 

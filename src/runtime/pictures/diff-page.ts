@@ -1,8 +1,8 @@
 /**
  * The page of a difference: both models side by side, what changed lit in both.
  *
- * Takes a difference and both models with their pictures; gives the text of a file that needs nothing else. What is lit comes from the
- * difference itself, as `mdl diff --json` prints it.
+ * Takes a difference and both models with their pictures; gives the text of a file that needs nothing else. What is lit
+ * comes from the difference itself, as `mdl diff --json` prints it.
  */
 
 import type { ModelDiff } from "../../compiler/diff/diff.js"

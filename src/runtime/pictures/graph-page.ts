@@ -1,8 +1,8 @@
 /**
  * The page of one model's picture.
  *
- * Takes a model with its picture; gives the text of a file that needs nothing else. Its script is part of it and is named in its policy by hash,
- * so that nothing else in it can run.
+ * Takes a model with its picture; gives the text of a file that needs nothing else. Its script is part of it and is named
+ * in its policy by hash, so that nothing else in it can run.
  */
 
 import { type PlacedChange, SIGNS } from "../../compiler/picture/lights.js"
@@ -15,7 +15,7 @@ import { PAGE_STYLE } from "./page-style.js"
 import { type Drawn, type Editor, sideMarkup } from "./side.js"
 
 export interface PageOptions {
-  /** links open the text in this editor; a page that is sent to somebody should have none: they name a path of this machine */
+  /** links open the text in this editor; they name folders of this machine, so a page for others should have none */
   readonly editor?: Editor | undefined
   /** the JavaScript of the page's modules; as compiled when absent */
   readonly readModule?: PictureModuleReader

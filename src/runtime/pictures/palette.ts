@@ -1,8 +1,8 @@
 /**
  * The colours of pictures.
  *
- * Takes nothing; gives rules of style for a light and a dark surface. Colours are written out in every rule, without variables, since
- * programs that put an SVG into a paper know none; a role of sections has a hue of its own, and nothing is told by hue
+ * Takes nothing; gives rules of style for a light and a dark surface. Colours are written out in every rule, without
+ * variables, since programs that put an SVG into a paper know none; a role of sections has a hue of its own, and nothing is told by hue
  * alone: roles stand in the titles of groups, kinds of boxes differ in form.
  */
 

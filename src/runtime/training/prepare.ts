@@ -15,7 +15,7 @@ import { buildTrainer, type Trainer, type TrainerDescription, type TrainerOption
 import { openDataset, samplesOf, type Dataset } from "../data/dataset.js"
 import { trainingNotes } from "../data/note-table.js"
 import { SPLITS, type Split } from "../data/sample.js"
-import { parseReference, requireModel, sourceHash } from "../model-file.js"
+import { parseReference, requireModel, sourceHash, warningLines } from "../model-file.js"
 import { availableMemory } from "../native/available-memory.js"
 import { loadBackend } from "../native/backend.js"
 import { toolVersion } from "../runs/tool-version.js"
@@ -78,7 +78,7 @@ export interface PreparedRun {
   readonly building: TrainerOptions
   /** undefined: first values */
   readonly weights: StartWeights | undefined
-  /** what may go wrong on this machine */
+  /** what the compiler warns of, and what may go wrong on this machine */
   readonly warnings: readonly string[]
 }
 
@@ -109,6 +109,7 @@ export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
   await requireRoom(options.run, { size: state, keep: keep ?? KEPT, present: 0 }, options.files ?? NODE_FILES)
   const needed = memoryNeeded(trainer.description, state, trainer.activations)
   const warning = memoryWarning(needed, availableMemory(), batch)
+  const warnings = [...warningLines(result), ...(warning === undefined ? [] : [warning])]
   const folder = await RunFolder.create(
     options.run,
     {
@@ -149,7 +150,7 @@ export async function prepareRun(options: NewRunOptions): Promise<PreparedRun> {
     trainer.savedModel,
     options.files,
   )
-  return { folder, dataset, model, building, weights, warnings: warning === undefined ? [] : [warning] }
+  return { folder, dataset, model, building, weights, warnings }
 }
 
 /** What decides the programs of a run. */

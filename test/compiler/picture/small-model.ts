@@ -1,4 +1,4 @@
-/** A model with all that a picture shows: sections, a frozen one, blocks within blocks, other names, losses with weights. */
+/** A model with all that a picture shows: sections, a frozen one, blocks within blocks, other names, weighed losses. */
 
 import type { CompileResult } from "../../../src/compiler/compile.js"
 import { type Drawn, drawn } from "../../../src/runtime/pictures/side.js"
