@@ -99,7 +99,14 @@ function fromNumbers(
       const named = dim.value.kind === "name" ? dim.value.name : undefined
       if (named && !scope.environment.lookup(named.text) && !context.removed.has(named.text)) {
         const { text: name, span } = named
-        context.fail({ kind: "unknown-name", span, name, suggestion: undefined, importFrom: undefined, advice: undefined })
+        context.fail({
+          kind: "unknown-name",
+          span,
+          name,
+          suggestion: undefined,
+          importFrom: undefined,
+          advice: undefined,
+        })
       }
       return naturalSize(evaluateDim(dim.value, scope, context), dim.span, "constant", context)
     })

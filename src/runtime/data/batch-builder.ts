@@ -9,7 +9,15 @@
 import { type Augmentation, augmentationStream, augmentPair } from "./augment.js"
 import type { Pair } from "./augmentations/pair.js"
 import { DataError } from "./data-error.js"
-import { type ChannelOrder, type MaskRule, planesOf, readMaskPixels, readPixels, type Size, writePlanes } from "./images.js"
+import {
+  type ChannelOrder,
+  type MaskRule,
+  planesOf,
+  readMaskPixels,
+  readPixels,
+  type Size,
+  writePlanes,
+} from "./images.js"
 import { type CacheMemory, SampleCache } from "./sample-cache.js"
 
 /** Everything about the data that does not change while a loader is open. Plain data: it is posted to the workers. */

@@ -46,7 +46,8 @@ export function planInputs(description: TrainerDescription): InputPlan {
   if (images[1]) refuse(images[1], `a case has one image, and that is ${image.name}`)
   if (notes[1]) refuse(notes[1], `a case has one note, and that is ${notes[0]!.name}`)
   if (targets[1]) refuse(targets[1], `a case has one mask, and that is ${targets[0]!.name}`)
-  if (image.dtype !== "f32" || image.shape.length !== 3) refuse(image, `an image is f32[N, 3, H, W], or f32[N, 1, H, W]`)
+  if (image.dtype !== "f32" || image.shape.length !== 3)
+    refuse(image, `an image is f32[N, 3, H, W], or f32[N, 1, H, W]`)
   const [channels, height, width] = image.shape as [number, number, number]
   if (channels !== 1 && channels !== 3) refuse(image, `an image has 3 planes, or 1 (grey), not ${channels}`)
   const target = targets[0]
@@ -88,7 +89,6 @@ export function caseFeeds(
   note: Encoding | undefined,
   session: NativeSession,
 ): Feeds {
-  const { height, width } = plan.size
   const all: Record<string, HostTensor> = {
     [plan.image.name]: { dtype: "f32", shape: [1, ...plan.image.shape], data: image },
   }
