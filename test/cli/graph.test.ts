@@ -27,7 +27,7 @@ const failure = async (...words: string[]): Promise<string> => {
 
 describe("mdl graph", () => {
   test("writes a drawing, and says where", async () => {
-    const out = join(folder, "small.svg")
+    const out = join(folder, "pictures", "small.svg")
     const { code, stdout } = await mdl("graph", model, "-o", out)
     expect([code, stdout.startsWith(out)]).toEqual([0, true])
     const places = (svg: string): string => svg.replaceAll(/[^">\n]*\.mdl/g, "FILE")

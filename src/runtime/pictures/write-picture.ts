@@ -8,6 +8,7 @@
 import { extname } from "node:path"
 import type { ModelDiff } from "../../compiler/diff/diff.js"
 import { LayoutEngine } from "../../compiler/picture/layout.js"
+import { makeFolderFor } from "../deployment/target-folder.js"
 import type { ModelSide } from "../model-side.js"
 import { writeAtomically } from "../runs/atomic-file.js"
 import { UserError } from "../user-error.js"
@@ -57,6 +58,7 @@ export async function writeDiff(
 }
 
 async function write(path: string, text: string): Promise<number> {
+  await makeFolderFor(path)
   await writeAtomically(path, text)
   return Buffer.byteLength(text)
 }

@@ -5,6 +5,7 @@
  * the earlier one open.
  */
 
+import { makeFolderFor } from "../deployment/target-folder.js"
 import { renderReport } from "./page.js"
 import type { ReportData } from "./report-data.js"
 import { writeAtomically } from "../runs/atomic-file.js"
@@ -15,6 +16,7 @@ import { writeAtomically } from "../runs/atomic-file.js"
  * @throws UserError when the folder cannot be written; the earlier file is then still there
  */
 export async function writeReport(data: ReportData, path: string): Promise<string> {
+  await makeFolderFor(path)
   await writeAtomically(path, renderReport(data))
   return path
 }
