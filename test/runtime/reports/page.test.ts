@@ -52,7 +52,7 @@ describe("renderReport", () => {
     expect(addresses.length).toBeGreaterThan(2)
     expect(addresses.filter((address) => !address.startsWith("data:image/png;base64,"))).toEqual([])
     expect(page).not.toMatch(/url\(|@import/)
-    expect(page).toContain("default-src &#39;none&#39;")
+    expect(page).toContain("default-src 'none'")
   })
 
   it("says of each loss what became of it", async () => {
