@@ -12,6 +12,7 @@ import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { Competitors } from "../competitors.mjs"
 import { milliseconds, printTable, progress, say } from "../print.mjs"
+import { generator } from "../random.mjs"
 import { writeTensors } from "../tensors.mjs"
 
 const WARM_UP = 3
@@ -218,15 +219,4 @@ function print(title, rows, rounded, { rounds, threads }) {
   const same = agreement === undefined ? "" : `; ${(100 * agreement).toFixed(2)}% of pixels on the same side of 0.5`
   const scores = dice ? `Dice ${dice.f32.toFixed(4)} in f32, ${dice.int8.toFixed(4)} in int8` : "no Dice"
   process.stdout.write(`int8 on ${measured.cases} phantoms of ${measured.split}: ${scores}${same}\n`)
-}
-
-/** A repeatable number in [0, 1) for each call (mulberry32). */
-function generator(seed) {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -12,23 +12,13 @@ import { loadBackend } from "../../dist/src/runtime/native/backend.js"
 import { NativeSession } from "../../dist/src/runtime/session.js"
 import { EncodedNotes } from "../../dist/src/runtime/training/encoded-notes.js"
 import { writeTensors } from "../tensors.mjs"
+import { generator } from "../random.mjs"
 import { serve, timed } from "./serve.mjs"
 
 /** Steps of an epoch. */
 const LONG_EPOCH = 2 ** 20
 
 let opened, session, feeds, encoded, parameters
-
-/** A repeatable number in [0, 1) for each call (mulberry32). */
-function generator(seed) {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** Fills every input: images and targets at random, token ids within their vocabulary, notes of different lengths. */
 function drawBatch(description, batch) {

@@ -97,7 +97,7 @@ export function remarks(result: AblationResult): readonly string[] {
     ...(convention === null ? [] : [`Dice and mIoU per case, convention "${convention}"; ± between seeds`]),
     ...own.map(({ label, batch }) => `${label} sets a batch of its own: ${batch}`),
     ...(comparisons.some(({ seeds }) => seeds.length === 1)
-      ? ["with one seed, intervals are over cases alone and do not say what another seed would give"]
+      ? ["With one seed, intervals are over cases alone and do not say what another seed would give"]
       : []),
     ...(missing.length === 0
       ? []

@@ -15,12 +15,12 @@ import { openDataset, openRunDataset } from "../data/dataset.js"
 import { BackendUnavailable } from "../native/backend.js"
 import { checkParity, type ParityInput, type ParityReport } from "../onnx/parity.js"
 import { OnnxRuntimeMissing, type Feeds, type Outputs } from "../onnx/run.js"
-import { type HostTensor, NativeSession } from "../session.js"
+import { NativeSession } from "../session.js"
 import { UserError } from "../user-error.js"
 import { CaseFeeder } from "./calibrate.js"
 import type { ExportSource } from "./export-source.js"
 import { predictRows } from "./native-rows.js"
-import { openPredictSession } from "./predict-session.js"
+import { holding, openPredictSession } from "./predict-session.js"
 import { randomInputAt, randomInputs, realInputs, runFeeds } from "./parity-inputs.js"
 
 /** The comparison could not be made. Nothing was written. */
@@ -137,22 +137,11 @@ async function realCases({
 async function withSession(source: ExportSource, work: (session: NativeSession) => void): Promise<void> {
   const { run } = source
   const session = run
-    ? await openRun(run.folder.modelPath, run.variables)
+    ? holding(await NativeSession.open(run.folder.modelPath), run.variables)
     : await openPredictSession(source.model, source.parameters, 1)
   try {
     work(session)
   } finally {
     session.close()
-  }
-}
-
-async function openRun(folder: string, variables: ReadonlyMap<string, HostTensor>): Promise<NativeSession> {
-  const session = await NativeSession.open(folder)
-  try {
-    session.write(variables)
-    return session
-  } catch (thrown) {
-    session.close()
-    throw thrown
   }
 }

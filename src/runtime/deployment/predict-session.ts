@@ -48,6 +48,11 @@ export async function openPredictSession(
     ["step", zero],
     ["seed", zero],
   ])
+  return holding(session, variables)
+}
+
+/** The session with these variables in it; closed when it does not take them. */
+export function holding(session: NativeSession, variables: ReadonlyMap<string, HostTensor>): NativeSession {
   try {
     session.write(variables)
     return session
