@@ -144,6 +144,19 @@ function countParameters(graph: Graph, belongs: (section: string) => boolean): P
   return count
 }
 
+/** The multiply-accumulates of a node, for one image. */
+export function nodeMacs(graph: Graph): (node: GraphNode) => number {
+  const typesOf = typesAtOne(graph)
+  return ({ op, inputs, outputs, attributes }) =>
+    opDefinition(op).cost(typesOf(inputs), typesOf(outputs), attributes).macs
+}
+
+/** The types of values, for one image. */
+function typesAtOne({ values, sizes }: Graph) {
+  const atOne = new Map(sizes).set("N", 1)
+  return (some: readonly number[]) => some.map((value) => concreteType(values[value]!.type, atOne))
+}
+
 interface Measure {
   readonly nodes: readonly GraphNode[]
   readonly macs: number
@@ -154,14 +167,9 @@ interface Measure {
 function measure(graph: Graph, wanted: readonly number[]): Measure {
   const live = neededNodes(graph, wanted)
   const nodes = graph.nodes.filter((node) => live.has(node.id))
-  const sizes = new Map(graph.sizes).set("N", 1)
-  const typesOf = (values: readonly number[]) => values.map((v) => concreteType(graph.values[v]!.type, sizes))
-  const macsOf = (some: readonly GraphNode[]): number =>
-    some.reduce(
-      (sum, node) =>
-        sum + opDefinition(node.op).cost(typesOf(node.inputs), typesOf(node.outputs), node.attributes).macs,
-      0,
-    )
+  const typesOf = typesAtOne(graph)
+  const macs = nodeMacs(graph)
+  const macsOf = (some: readonly GraphNode[]): number => some.reduce((sum, node) => sum + macs(node), 0)
   const bytes = nodes
     .flatMap((node) => typesOf(node.outputs))
     .reduce((sum, type) => sum + sizeOf(type.shape) * (type.dtype === "bool" ? 1 : 4), 0)

@@ -183,3 +183,10 @@ export function neededNodes(
   }
   return { size, has: (node) => needed[node] === 1 }
 }
+
+/** The nodes that the outputs depend on: what is left of a graph in use. */
+export const inferenceNodes = (graph: Pick<Graph, "nodes" | "values" | "outputs">): NodeSet =>
+  neededNodes(
+    graph,
+    graph.outputs.map(({ value }) => value),
+  )

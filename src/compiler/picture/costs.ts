@@ -6,10 +6,9 @@
  */
 
 import type { ElaboratedModel } from "../elaborate/model.js"
-import { type GraphNode, neededNodes } from "../ir/graph.js"
+import { type GraphNode, inferenceNodes } from "../ir/graph.js"
 import { sizeOf } from "../ops/ndarray.js"
-import { opDefinition } from "../ops/registry.js"
-import { concreteType } from "../targets/reference/interpret.js"
+import { nodeMacs } from "../summary.js"
 
 export interface PartCosts {
   /** learned values, frozen ones among them */
@@ -23,20 +22,17 @@ export interface PartCosts {
 
 /** Costs of any nodes of `model`. */
 export function costsOf({ graph }: ElaboratedModel): (nodes: readonly GraphNode[]) => PartCosts {
-  const inference = neededNodes(
-    graph,
-    graph.outputs.map(({ value }) => value),
-  )
-  const sizes = new Map(graph.sizes).set("N", 1)
-  const typesOf = (values: readonly number[]) => values.map((value) => concreteType(graph.values[value]!.type, sizes))
+  const inference = inferenceNodes(graph)
+  const macsOf = nodeMacs(graph)
   const [learned, frozen, macs] = [0, 1, 2].map(() => new Float64Array(graph.nodes.length)) as [
     Float64Array,
     Float64Array,
     Float64Array,
   ]
   const unread = new Map(graph.parameters.filter(({ role }) => role === "param").map((one) => [one.value, one]))
-  for (const { id, op, inputs, outputs, attributes } of graph.nodes) {
-    for (const input of inputs) {
+  for (const node of graph.nodes) {
+    const { id } = node
+    for (const input of node.inputs) {
       const parameter = unread.get(input)
       if (!parameter) continue
       unread.delete(input)
@@ -44,7 +40,7 @@ export function costsOf({ graph }: ElaboratedModel): (nodes: readonly GraphNode[
       learned[id]! += size
       if (parameter.frozen) frozen[id]! += size
     }
-    if (inference.has(id)) macs[id] = opDefinition(op).cost(typesOf(inputs), typesOf(outputs), attributes).macs
+    if (inference.has(id)) macs[id] = macsOf(node)
   }
   return (nodes) => {
     const sum = (of: Float64Array): number => nodes.reduce((total, { id }) => total + of[id]!, 0)

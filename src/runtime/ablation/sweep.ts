@@ -13,7 +13,7 @@ import { lockRun } from "../runs/run-lock.js"
 import { toolVersion } from "../runs/tool-version.js"
 import { DEFAULTS, describeData, type NewRunOptions } from "../training/prepare.js"
 import { UserError } from "../user-error.js"
-import { hashCases, requireUnchanged } from "./case-hashes.js"
+import { hashCases } from "./case-hashes.js"
 import { conclude } from "./conclude.js"
 import type { Engine, EngineWatch, Task, TaskEnd } from "./engine.js"
 import { finishedMember } from "./member.js"
@@ -25,6 +25,7 @@ import {
   type Plan,
   PLAN_FORMAT,
   readPlan,
+  requirePlannedData,
   requireSameSweep,
   writePlan,
 } from "./plan.js"
@@ -104,9 +105,7 @@ export async function prepareSweep(request: SweepRequest): Promise<PreparedSweep
     plan,
     done,
     tasks: waiting.map((member) => taskOf(request, sweep, plan, member)),
-    async requireUnchanged() {
-      await requireUnchanged(await openDataset(request.data, { prompt: request.prompt }), request.data, cases)
-    },
+    requireUnchanged: () => requirePlannedData(sweep, plan),
   }
 }
 

@@ -13,7 +13,7 @@ import { describe } from "../../compiler/diagnostics/facts.js"
 import { isStandard } from "../../compiler/elaborate/context.js"
 import type { ElaboratedModel } from "../../compiler/elaborate/model.js"
 import type { Sizes } from "../../compiler/ir/dims.js"
-import { neededNodes, type Graph, type Origin } from "../../compiler/ir/graph.js"
+import { inferenceNodes, type Graph, type Origin } from "../../compiler/ir/graph.js"
 import { optimise } from "../../compiler/passes/pipelines.js"
 import { predictProgram } from "../../compiler/passes/programs.js"
 import { OnnxExportError, SizeFixed } from "../../compiler/targets/onnx/errors.js"
@@ -217,10 +217,7 @@ async function calibrated(source: ExportSource, options: ExportOptions, most: nu
 
 /** What of a model its outputs do not need. */
 function leftOut({ graph, sections }: ElaboratedModel): ExportResult["leftOut"] {
-  const needed = neededNodes(
-    graph,
-    graph.outputs.map(({ value }) => value),
-  )
+  const needed = inferenceNodes(graph)
   const deployed = new Set(graph.nodes.flatMap(({ id, origin }) => (needed.has(id) ? [origin.section] : [])))
   return {
     sections: sections.map(({ name }) => name).filter((name) => !deployed.has(name)),

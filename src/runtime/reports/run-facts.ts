@@ -17,6 +17,7 @@ import { loadBackend } from "../native/backend.js"
 import { RunFolderError, type RunRecord, type RunWeights } from "../runs/run-folder.js"
 import type { Ending, LogEntry, RunScores } from "../runs/run-log.js"
 import { toolVersion } from "../runs/tool-version.js"
+import { readableWord } from "../shell-words.js"
 import type { ModelFacts, ReportData, SectionFacts, TrainingFacts } from "./report-data.js"
 
 /**
@@ -138,14 +139,10 @@ export function commandOf({ model, data, options, description, weights }: RunRec
     ["memory", memory === undefined ? undefined : `${memory / 1e6}MB`],
     ["weights", weights?.file],
   ]
-  const words = flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, quoted(`${value}`)]))
+  const words = flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, readableWord(`${value}`)]))
   if (earlyStop === false) words.push("--no-early-stop")
-  return ["mdl", "train", quoted(model.reference), ...words].join(" ")
+  return ["mdl", "train", readableWord(model.reference), ...words].join(" ")
 }
-
-/** As a shell reads it. */
-const quoted = (word: string): string =>
-  /^[\w./:@%+,=#~-]+$/.test(word) && !/^[#~]/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 
 /** Versions and machine. Loads the native backend, which a report of a run has loaded anyway. */
 export async function environmentOf({ versions, created, weights }: RunRecord): Promise<ReportData["environment"]> {

@@ -8,7 +8,7 @@
 import { codeOf } from "../../data/data-error.js"
 import { UserError } from "../../user-error.js"
 import { type ProgramEnd, type RunProgram, runProgram } from "./run-program.js"
-import { shellWords } from "./shell-words.js"
+import { shellWords } from "../../shell-words.js"
 import type { Sighting } from "./task-states.js"
 
 /** Slurm does not answer now: its controller or the network is away, and may come back. */

@@ -5,7 +5,7 @@
  * (`exec`), so that Slurm's signals reach it: SIGTERM, at the end of the time or when it is cancelled, leaves a checkpoint.
  */
 import type { Task } from "../engine.js"
-import { shellWord, shellWords } from "./shell-words.js"
+import { shellWord, shellWords } from "../../shell-words.js"
 
 export interface ScriptOptions {
   /** in the order of the array */

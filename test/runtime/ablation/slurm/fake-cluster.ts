@@ -13,7 +13,7 @@ import { setTimeout as delay } from "node:timers/promises"
 import { onTestFinished } from "vitest"
 import type { EngineWatch, Task } from "../../../../src/runtime/ablation/engine.js"
 import { type RunProgram, runProgram } from "../../../../src/runtime/ablation/slurm/run-program.js"
-import { shellWord } from "../../../../src/runtime/ablation/slurm/shell-words.js"
+import { shellWord } from "../../../../src/runtime/shell-words.js"
 import { slurmEngine, type SlurmEngineOptions } from "../../../../src/runtime/ablation/slurm/slurm-engine.js"
 
 const FAKE = fileURLToPath(new URL("fake-slurm.mjs", import.meta.url))

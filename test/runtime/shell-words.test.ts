@@ -4,7 +4,7 @@
 import { spawnSync } from "node:child_process"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { shellWords, splitShellWords } from "../../../../src/runtime/ablation/slurm/shell-words.js"
+import { shellWords, splitShellWords } from "../../src/runtime/shell-words.js"
 
 /** Any text that can be an argument of a program, with many of the characters that mean something to a shell. */
 const word = fc

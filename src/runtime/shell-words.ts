@@ -4,10 +4,14 @@
  * Paths hold spaces, quotes and dollar signs, and a batch script is read by a shell. Inside single quotes a shell leaves
  * everything as it is but the quote itself, which is why nothing else needs a rule.
  */
-import { UserError } from "../../user-error.js"
+import { UserError } from "./user-error.js"
 
 /** A text as one word of a POSIX shell. */
 export const shellWord = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+
+/** The same for people to read and copy: without quotes where no shell needs them. */
+export const readableWord = (text: string): string =>
+  /^[\w./:@%+,=#~-]+$/.test(text) && !/^[#~]/.test(text) ? text : shellWord(text)
 
 /** Several, separated by spaces. */
 export const shellWords = (words: readonly string[]): string => words.map(shellWord).join(" ")
